@@ -1,0 +1,72 @@
+package protocol
+
+import "time"
+
+// ValueKind is the form of a [Value] on the wire.
+type ValueKind uint8
+
+// The forms a cell can have. What an Int means (a number, an unscaled decimal, days, ticks)
+// is said by the field's type in the schema, never by the cell.
+const (
+	Null ValueKind = iota
+	Bool
+	Int
+	Text
+	Bytes
+	Big // an integer outside int64, two's-complement free: sign in N (1 or -1), big-endian magnitude in S
+)
+
+// Value is one cell of a row. The zero Value is null.
+// S of a Text is valid UTF-8 without NUL; of a Bytes it is any bytes.
+// A Value holds payroll data and so never prints itself: see [Value.String].
+type Value struct {
+	Kind ValueKind
+	N    int64
+	S    string
+}
+
+// NullValue, BoolValue, IntValue, TextValue and BytesValue make cells.
+func NullValue() Value          { return Value{} }
+func IntValue(n int64) Value    { return Value{Kind: Int, N: n} }
+func TextValue(s string) Value  { return Value{Kind: Text, S: s} }
+func BytesValue(b string) Value { return Value{Kind: Bytes, S: b} }
+
+// BoolValue returns the cell of a truth value.
+func BoolValue(b bool) Value {
+	if b {
+		return Value{Kind: Bool, N: 1}
+	}
+	return Value{Kind: Bool}
+}
+
+// IsNull reports whether the cell is null.
+func (v Value) IsNull() bool { return v.Kind == Null }
+
+// String hides the content (N3): a cell may be somebody's salary.
+func (v Value) String() string { return "[redacted]" }
+
+// Op says what happened to a row.
+type Op uint8
+
+// The operations. Insert and Update are both "this is the row now": an insert may meet an
+// existing row and an update a missing one.
+const (
+	Insert Op = 0
+	Update Op = 1
+	Delete Op = 2
+)
+
+// Row is one changed or read row. Values stand in the order of the section's schema;
+// a Delete carries the key fields only and null elsewhere.
+type Row struct {
+	Op      Op
+	Version Position
+	Values  []Value
+}
+
+const secondsPerDay = 86400
+
+// DateValue returns the cell of a date: days since 1970-01-01, negative before.
+func DateValue(year int, month time.Month, day int) Value {
+	return IntValue(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / secondsPerDay)
+}
