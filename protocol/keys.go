@@ -1,0 +1,88 @@
+package protocol
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// ErrSecret reports an attempt to write a private key as JSON.
+var ErrSecret = errors.New("a private key is never written as JSON")
+
+// redacted is all that a private key says of itself.
+const redacted = "[redacted]"
+
+// keyIDLength is the number of characters of a [KeyID].
+const keyIDLength = 22
+
+// KeyIDOf names a public key: the base64url SHA-256 of its bytes, cut to 22 characters (132 bits).
+func KeyIDOf(public []byte) KeyID {
+	sum := sha256.Sum256(public)
+	return KeyID(base64.RawURLEncoding.EncodeToString(sum[:])[:keyIDLength])
+}
+
+// signingSecret stands behind a pointer so that no verb of fmt and no %+v of a struct
+// that holds a key prints its bytes.
+type signingSecret struct {
+	private ed25519.PrivateKey
+}
+
+// SigningKey is an Ed25519 private key and its id. It describes itself as "[redacted]"
+// wherever it is printed, logged or encoded; only Bytes gives it away.
+type SigningKey struct {
+	id     KeyID
+	secret *signingSecret
+}
+
+// NewSigningKey makes a key from the system's random source.
+func NewSigningKey() *SigningKey {
+	seed := make([]byte, ed25519.SeedSize)
+	rand.Read(seed) // never fails: crypto/rand ends the program instead
+	return signingKeyOf(seed)
+}
+
+// ParseSigningKey reads what [SigningKey.Bytes] returned: a seed of 32 bytes.
+func ParseSigningKey(seed []byte) (*SigningKey, error) {
+	if len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("signing key has %d bytes, not %d", len(seed), ed25519.SeedSize)
+	}
+	return signingKeyOf(seed), nil
+}
+
+func signingKeyOf(seed []byte) *SigningKey {
+	private := ed25519.NewKeyFromSeed(seed)
+	return &SigningKey{
+		id:     KeyIDOf(private.Public().(ed25519.PublicKey)),
+		secret: &signingSecret{private},
+	}
+}
+
+// ID returns the id of the public key.
+func (k SigningKey) ID() KeyID { return k.id }
+
+// Public returns the public key, 32 bytes.
+func (k SigningKey) Public() ed25519.PublicKey {
+	return k.secret.private.Public().(ed25519.PublicKey)
+}
+
+// Bytes returns the secret seed, 32 bytes, for a key store.
+func (k SigningKey) Bytes() []byte { return k.secret.private.Seed() }
+
+// String hides the key.
+func (k SigningKey) String() string { return redacted }
+
+// GoString hides the key.
+func (k SigningKey) GoString() string { return redacted }
+
+// LogValue logs the key's id alone.
+func (k SigningKey) LogValue() slog.Value { return slog.StringValue(string(k.id)) }
+
+// MarshalJSON refuses with [ErrSecret].
+func (k SigningKey) MarshalJSON() ([]byte, error) { return nil, ErrSecret }
+
+// MarshalText refuses with [ErrSecret].
+func (k SigningKey) MarshalText() ([]byte, error) { return nil, ErrSecret }
