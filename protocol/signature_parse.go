@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"encoding/base64"
-	"errors"
 	"strconv"
 	"strings"
 )
@@ -222,6 +221,3 @@ func byteSequence(dst []byte, text string, length int) bool {
 	copy(dst, decoded[:n])
 	return true
 }
-
-// errManyValues reports a header that must stand once.
-var errManyValues = errors.New("stands more than once or not at all")
