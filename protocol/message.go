@@ -1,5 +1,7 @@
 package protocol
 
+import "log/slog"
+
 // Paths below [BasePath]. All but PathKeyset are signed both ways.
 const (
 	PathKeyset  = BasePath + "/v1/keyset"      // GET: the keyset, signed by the root key
@@ -144,6 +146,11 @@ type Report struct {
 	EmployeeNo  string            `json:"employee_no"`
 	SubmittedAt int64             `json:"submitted_at"` // unix ms
 	Fields      map[string]string `json:"fields"`       // per type; dates as YYYY-MM-DD, decimals with a point
+}
+
+// LogValue shows which report it is, never whose or what it says (N3).
+func (r Report) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("report", string(r.ID)), slog.String("type", r.Type))
 }
 
 // Outcomes of handing a report to the main system.

@@ -1,6 +1,11 @@
 package protocol
 
-import "time"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
 
 // ValueKind is the form of a [Value] on the wire.
 type ValueKind uint8
@@ -13,7 +18,7 @@ const (
 	Int
 	Text
 	Bytes
-	Big // an integer outside int64, two's-complement free: sign in N (1 or -1), big-endian magnitude in S
+	Big // an integer outside int64: sign in N (1 or -1), big-endian magnitude without leading zeros in S, at most 32 bytes
 )
 
 // Value is one cell of a row. The zero Value is null.
@@ -25,10 +30,16 @@ type Value struct {
 	S    string
 }
 
-// NullValue, BoolValue, IntValue, TextValue and BytesValue make cells.
-func NullValue() Value          { return Value{} }
-func IntValue(n int64) Value    { return Value{Kind: Int, N: n} }
-func TextValue(s string) Value  { return Value{Kind: Text, S: s} }
+// NullValue returns the absent cell.
+func NullValue() Value { return Value{} }
+
+// IntValue returns the cell of a number, an unscaled decimal, a date in days, or a time or instant in ticks.
+func IntValue(n int64) Value { return Value{Kind: Int, N: n} }
+
+// TextValue returns the cell of a text.
+func TextValue(s string) Value { return Value{Kind: Text, S: s} }
+
+// BytesValue returns the cell of a byte string.
 func BytesValue(b string) Value { return Value{Kind: Bytes, S: b} }
 
 // BoolValue returns the cell of a truth value.
@@ -43,7 +54,13 @@ func BoolValue(b bool) Value {
 func (v Value) IsNull() bool { return v.Kind == Null }
 
 // String hides the content (N3): a cell may be somebody's salary.
-func (v Value) String() string { return "[redacted]" }
+func (v Value) String() string { return redacted }
+
+// Format hides the content from every verb of package fmt.
+func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText hides the content from encoding/json and the log handlers built on it.
+func (v Value) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Op says what happened to a row.
 type Op uint8
@@ -62,6 +79,15 @@ type Row struct {
 	Op      Op
 	Version Position
 	Values  []Value
+}
+
+// LogValue shows what happened at which version, and to how many cells; never their content (N3).
+func (r Row) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Int("op", int(r.Op)),
+		slog.Int64("to", int64(r.Version)),
+		slog.Int("cells", len(r.Values)),
+	)
 }
 
 const secondsPerDay = 86400
