@@ -1,0 +1,276 @@
+// Package plan reads the file in which the customer says which tables and columns of the main system
+// leave the building, as which records. What the file does not name stays at home.
+//
+//	version: 1
+//	timezone: Europe/Copenhagen            # how the database's local times are meant
+//	kinds:
+//	  employee:                            # a record kind of the portal
+//	    schema: dbo                        # optional
+//	    table: Medarbejder                 # any legal table name, unquoted
+//	    as: m                              # how columns below refer to it
+//	    key: [MedarbejderNr]               # its primary key, as change tracking knows it
+//	    join:                              # tables whose changes send the rows that use them again
+//	      - table: Adresse
+//	        as: a
+//	        on: {AdresseID: m.AdresseID}   # at least one linked column belongs to the joined table's key
+//	        first: [Nr]                    # where several rows match, the lowest of these decides
+//	        optional: true                 # a row without a match is sent all the same
+//	    fields:
+//	      employee_no: m.MedarbejderNr
+//	      name: {expr: "m.Fornavn || ' ' || m.Efternavn"}
+//	      active: {column: m.Status, map: {A: true, F: false}, others: false}
+//	      language: {value: da}
+//	    filter: "m.Status <> 'X'"          # rows for which it is not true stay at home
+//	    poll: 2s
+//	inbox:
+//	  absence:                             # a type of report
+//	    table: PortalIndberetning
+//	    id: RapportID                      # column for the report's id
+//	    columns:
+//	      MedarbejderNr: employee_no
+//	      Fra: fields.first_day
+//	      Art: {from: fields.absence_type_no, map: {"1": F}}
+//	      Kilde: {value: portal}
+//
+// A column reference is alias.column: everything after the first point is the column's name, quoted for
+// the database at hand. expr and filter are the customer's own SQL and used word for word inside
+// parentheses; they may not read other tables nor the clock, because such changes cannot be noticed.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	_ "time/tzdata" // Windows has no timezone database that Go reads
+
+	"lessor.dk/portalsync/protocol"
+	"lessor.dk/portalsync/protocol/record"
+)
+
+// Plan is a checked plan file. It is read-only.
+type Plan struct {
+	// Name is the file's name, for messages.
+	Name string
+	// Timezone is what the database's local times mean.
+	Timezone *time.Location
+	// Kinds are the planned kinds, parents before children.
+	Kinds []*Kind
+	// Inboxes say where reports go, in the order of the file.
+	Inboxes []*Inbox
+}
+
+// Table names a table or view. Schema is empty for the database's default.
+type Table struct{ Schema, Name string }
+
+// String returns the name for messages; it is not quoted for SQL.
+func (t Table) String() string {
+	if t.Schema == "" {
+		return t.Name
+	}
+	return t.Schema + "." + t.Name
+}
+
+// Kind says how the rows of a table become records of one kind.
+type Kind struct {
+	Record *record.Kind
+	Table  Table
+	As     string
+	Key    []string
+	Joins  []Join
+	// Fields are the planned fields in the record kind's order.
+	Fields []Field
+	Filter string // SQL; empty takes every row
+	Poll   time.Duration
+	Line   int
+}
+
+// Join adds a table's columns to a kind's rows.
+type Join struct {
+	Table    Table
+	As       string
+	On       []On
+	First    []string // of several matching rows the one with the lowest values here
+	Optional bool
+	Line     int
+}
+
+// On is one condition of a join: the joined table's column equals a column of an earlier table, or a constant.
+type On struct {
+	Column string
+	Ref    Ref    // zero if a constant
+	Value  string // the constant, as SQL sees it; numbers unquoted
+	Text   bool   // the constant is a text
+}
+
+// IsLink reports whether the condition links two tables.
+func (o On) IsLink() bool { return o.Ref != Ref{} }
+
+// Ref is a column of one of the kind's tables.
+type Ref struct{ Alias, Column string }
+
+// String returns the reference as plans spell it.
+func (r Ref) String() string { return r.Alias + "." + r.Column }
+
+// Field says where a record's field comes from: exactly one of Column, Expr and Value.
+type Field struct {
+	record.Field
+	Column Ref
+	Expr   string
+	Value  *protocol.Value
+	// Map translates codes; nil takes the value as it is.
+	Map map[string]protocol.Value
+	// Others is what codes outside Map become; nil leaves their rows out.
+	Others *protocol.Value
+	// Reads are the columns that Column or Expr name.
+	Reads []Ref
+	Line  int
+}
+
+// Inbox says how a report of one type becomes a row of the main system.
+type Inbox struct {
+	Type    string
+	Table   Table
+	ID      string
+	Columns []InboxColumn
+	Line    int
+}
+
+// InboxColumn is one column of an inbox row. From is employee_no, submitted_at, report_id, type or
+// fields.NAME; empty means the constant Value. Map translates; a value it does not list refuses the report.
+type InboxColumn struct {
+	Name  string
+	From  string
+	Value string
+	Map   map[string]string
+	Line  int
+}
+
+// Load reads and checks a plan file.
+func Load(path string) (*Plan, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	return Parse(path, b)
+}
+
+// Kind returns the planned kind of that name, or nil.
+func (p *Plan) Kind(name string) *Kind {
+	for _, k := range p.Kinds {
+		if k.Record.Name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// Inbox returns where reports of a type go, or nil.
+func (p *Plan) Inbox(reportType string) *Inbox {
+	for _, in := range p.Inboxes {
+		if in.Type == reportType {
+			return in
+		}
+	}
+	return nil
+}
+
+// Tables lists every table the kinds read, each once: those whose changes must be tracked.
+func (p *Plan) Tables() []Table {
+	var tables []Table
+	seen := map[Table]bool{}
+	add := func(t Table) {
+		if !seen[t] {
+			seen[t] = true
+			tables = append(tables, t)
+		}
+	}
+	for _, k := range p.Kinds {
+		add(k.Table)
+		for _, j := range k.Joins {
+			add(j.Table)
+		}
+	}
+	return tables
+}
+
+// Schema returns the kind's fields as they are sent.
+func (k *Kind) Schema() (protocol.Schema, error) {
+	names := make([]string, len(k.Fields))
+	for i, f := range k.Fields {
+		names[i] = f.Name
+	}
+	return protocol.NewSchema(k.Record, names)
+}
+
+// Hash identifies what the plan says, independent of comments, order and spelling of the file.
+func (p *Plan) Hash() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "plan 1 %q\n", p.Timezone)
+	for _, k := range p.Kinds {
+		k.describe(h)
+		fmt.Fprintf(h, "poll %d\n", k.Poll)
+	}
+	for _, in := range p.Inboxes {
+		fmt.Fprintf(h, "inbox %q %q %q\n", in.Type, in.Table, in.ID)
+		for _, c := range in.Columns {
+			fmt.Fprintf(h, "column %q %q %q %q\n", c.Name, c.From, c.Value, c.Map)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Mapping identifies how the kind's rows become records: with another mapping the same rows are other
+// records, so everything must be read again.
+func (p *Plan) Mapping(k *Kind) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "mapping 1 %q\n", p.Timezone)
+	k.describe(h)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+func (k *Kind) describe(w io.Writer) {
+	fmt.Fprintf(w, "kind %q %q %q %q %q\n", k.Record.Name, k.Table, k.As, k.Key, k.Filter)
+	for _, j := range k.Joins {
+		fmt.Fprintf(w, "join %q %q %q %t\n", j.Table, j.As, j.First, j.Optional)
+		for _, on := range j.On {
+			fmt.Fprintf(w, "on %q %q %q %t\n", on.Column, on.Ref, on.Value, on.Text)
+		}
+	}
+	for _, f := range k.Fields {
+		fmt.Fprintf(w, "field %q %q %q\n", f.Name, f.Column, f.Expr)
+		if f.Value != nil {
+			describeCell(w, "value", *f.Value)
+		}
+		for _, code := range sortedKeys(f.Map) {
+			describeCell(w, code, f.Map[code])
+		}
+		if f.Others != nil {
+			describeCell(w, "others", *f.Others)
+		}
+	}
+}
+
+func describeCell(w io.Writer, name string, v protocol.Value) {
+	fmt.Fprintf(w, "%q %d %d %q\n", name, v.Kind, v.N, v.S)
+}
+
+// Error is one mistake in a plan, as a sentence that says where it is and how to mend it.
+type Error struct {
+	File string
+	Line int
+	Key  string // path of keys, like kinds.employee.fields.name
+	Text string
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:%d: ", e.File, e.Line)
+	if e.Key != "" {
+		b.WriteString(e.Key + ": ")
+	}
+	return b.String() + e.Text
+}
