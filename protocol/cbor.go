@@ -61,8 +61,14 @@ func appendBool(b []byte, v bool) []byte {
 }
 
 // textOK reports whether s may be a text: UTF-8 without NUL, which PostgreSQL cannot hold.
+// Most texts are short ASCII: one loop over them is faster than two calls.
 func textOK(s string) bool {
-	return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s)
+	for i := range len(s) {
+		if c := s[i]; c == 0 || c >= utf8.RuneSelf {
+			return strings.IndexByte(s[i:], 0) < 0 && utf8.ValidString(s[i:])
+		}
+	}
+	return true
 }
 
 // reader reads deterministic CBOR and refuses every other. A length is held against

@@ -46,12 +46,15 @@ func NewDecoder(b []byte, schemas func(SchemaHash) (*SectionSchema, bool)) (*Dec
 		return nil, fmt.Errorf("decode batch: %d bytes, at most %d: %w", len(b), maxEncodedBytes, ErrTooLarge)
 	}
 	d := &Decoder{in: reader{in: string(b), pos: 1}, schemas: schemas}
-	h, rows, err := readHeader(&d.in)
+	head := reader{in: d.in.in[:min(len(b), 1+maxHeaderBytes)], pos: 1}
+	h, rows, err := readHeader(&head)
+	d.in.pos = head.pos
+	if errors.Is(err, ErrTruncated) && len(head.in) < len(b) {
+		err = ErrTooLarge
+	}
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("decode batch: header: byte %d: %w", d.in.pos, err)
-	case d.in.pos-1 > maxHeaderBytes:
-		return nil, fmt.Errorf("decode batch: header of %d bytes: %w", d.in.pos-1, ErrTooLarge)
 	case rows < 0:
 		return nil, fmt.Errorf("decode batch: header: %d rows: %w", rows, ErrCount)
 	case rows > MaxBatchRows, rows > 1 && len(b) > MaxBatchBytes:

@@ -1,5 +1,8 @@
 package protocol
 
+// maxHeaderList bounds each list of a header.
+const maxHeaderList = 1024
+
 // headerItems is the number of items of the header array.
 const headerItems = 15
 
@@ -49,7 +52,13 @@ type headerWriter struct {
 }
 
 func (w *headerWriter) int(n int64) { w.b = appendInt(w.b, n) }
-func (w *headerWriter) array(n int) { w.b = appendHead(w.b, majorArray, uint64(n)) }
+
+func (w *headerWriter) array(n int) {
+	if w.err == nil && n > maxHeaderList {
+		w.err = ErrTooLarge
+	}
+	w.b = appendHead(w.b, majorArray, uint64(n))
+}
 
 func (w *headerWriter) text(s string) {
 	if w.err == nil && !textOK(s) {
@@ -123,9 +132,17 @@ func readItem[T any](r *headerReader, item func() (T, error)) (v T) {
 }
 
 func (r *headerReader) int() int64   { return readItem(r, r.reader.int) }
-func (r *headerReader) array() int   { return readItem(r, r.reader.array) }
 func (r *headerReader) bool() bool   { return readItem(r, r.reader.bool) }
 func (r *headerReader) text() string { return readItem(r, r.reader.text) }
+
+func (r *headerReader) array() int {
+	n := readItem(r, r.reader.array)
+	if n > maxHeaderList {
+		r.err = ErrTooLarge
+		return 0
+	}
+	return n
+}
 
 func (r *headerReader) arrayOf(n int) {
 	if r.err == nil {
