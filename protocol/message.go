@@ -98,6 +98,7 @@ type AgentStatus struct {
 	RowsSent   int64          `json:"rows_sent"`              // since the process began
 	BatchesOut int            `json:"batches_out"`            // in the window
 	ReportsIn  int64          `json:"reports_in"`             // delivered to the main system since the process began
+	BadRows    int64          `json:"bad_rows,omitempty"`     // rows that cannot be sent, counted anew by each snapshot
 	Loading    []LoadProgress `json:"loading,omitempty"`
 }
 

@@ -1,0 +1,190 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lessor.dk/portalsync/protocol"
+)
+
+// asking is what the agent knew when it sent a request: an answer is held against that, because
+// the other kind of request may have been answered in between.
+type asking struct {
+	session  *session // nil while CLOSED
+	known    protocol.Seq
+	accepted protocol.Seq
+}
+
+func (c *Capture) asking() asking {
+	if c.session == nil {
+		return asking{}
+	}
+	return asking{session: c.session, known: c.session.known, accepted: c.session.accepted}
+}
+
+// sent takes the answer to a batch. It returns how long to wait before the next batch is sent.
+// ● "accepted" and "duplicate" promise nothing: only applied forgets a batch (I5).
+func (c *Capture) sent(ctx context.Context, q asking, b batch, a protocol.BatchAnswer, err error) time.Duration {
+	s := c.session
+	if s == nil || q.session != s {
+		return 0 // of a generation that was dropped
+	}
+	if err != nil {
+		return c.refused(ctx, b, err)
+	}
+	c.status.clear(areaPortal)
+	if a.AppliedSeq < q.known {
+		c.close(ctx, "applied went backwards: the portal was restored")
+		return 0
+	}
+	if !a.Duplicate {
+		c.status.sent(b.rows)
+	}
+	s.accepted = max(s.accepted, b.seq)
+	c.applied(a.AppliedSeq)
+	return 0
+}
+
+// refused obeys a refusal of a batch. Without a refusal nothing is known: the batch is sent again.
+func (c *Capture) refused(ctx context.Context, b batch, err error) time.Duration {
+	s := c.session
+	c.failed(ctx, fmt.Errorf("send batch %d: %w", b.seq, err))
+	var reject *protocol.Reject
+	if !errors.As(err, &reject) {
+		s.window.rewind(b.seq)
+		return pause(c.opens)
+	}
+	switch reject.Code {
+	case protocol.CodeFull, protocol.CodeBusy, protocol.CodeInternal:
+		s.window.rewind(b.seq)
+		return pauseAfter(err, c.opens)
+	case protocol.CodeGap:
+		c.status.clear(areaPortal)
+		if reject.Expected > b.seq || !s.window.rewind(reject.Expected) {
+			c.close(ctx, "gap outside the window")
+		}
+		return 0
+	case protocol.CodeTooLarge:
+		c.maxRows = max(1, c.maxRows/2)
+	default:
+	}
+	c.close(ctx, string(reject.Code))
+	return 0
+}
+
+// checkedIn takes the answer to a check-in. It reports whether it brought anything new.
+func (c *Capture) checkedIn(ctx context.Context, q asking, a protocol.CheckInAnswer) (news bool) {
+	s := c.session
+	if s == nil || q.session != s {
+		return false
+	}
+	c.status.clear(areaPortal)
+	if why := s.contradicts(q, a); why != "" {
+		c.close(ctx, why)
+		return true
+	}
+	if a.AppliedSeq < s.known {
+		return false // overtaken by the answer to a batch
+	}
+	if why := s.stalled(q, a, c.cfg.Stall); why != "" {
+		c.close(ctx, why)
+		return true
+	}
+	news = a.AppliedSeq > s.told.applied || protocol.HashKinds(a.Kinds) != protocol.HashKinds(s.told.kinds)
+	s.told.hear(a)
+	c.applied(a.AppliedSeq)
+	s.wanted(a.Reread)
+	if why := s.adopt(); why != "" {
+		c.close(ctx, why)
+		return true
+	}
+	return news || len(s.rereads) > 0
+}
+
+// contradicts says what in an answer cannot follow what was told before, or "".
+func (s *session) contradicts(q asking, a protocol.CheckInAnswer) string {
+	switch {
+	case a.Gen != s.gen:
+		return "another generation was opened" // I3: somebody else's, or a restored portal's
+	case a.AppliedSeq < q.known:
+		return "applied went backwards: the portal was restored"
+	case a.AppliedSeq >= s.next:
+		return "applied is past what was read: the portal was restored"
+	}
+	if why := s.regressed(a); why != "" {
+		return why + ": the portal was restored" // ● regress
+	}
+	if a.AppliedSeq < s.known {
+		return ""
+	}
+	first := s.next // what the portal must ask for next, at the latest
+	if !s.window.empty() {
+		first = s.window.batches[0].seq
+	}
+	if first > a.AppliedSeq+1 {
+		return "the window begins past the checkpoint: the portal was restored"
+	}
+	return ""
+}
+
+// stalled says why waiting for accepted batches is in vain, or "". ● Redis may have lost them: then
+// nothing of the generation waits there although the portal has not applied them.
+func (s *session) stalled(q asking, a protocol.CheckInAnswer, limit time.Duration) string {
+	switch {
+	case s.accepted <= a.AppliedSeq:
+		return ""
+	case q.accepted > a.AppliedSeq && a.Queued == 0:
+		return "accepted batches are not queued: the queue has lost them"
+	case a.AppliedSeq == s.known && time.Since(s.moved) >= limit:
+		return "accepted batches were not applied for " + limit.String()
+	}
+	return ""
+}
+
+// adopt takes over needed and suspended as told, once nothing of ours is on its way that could still
+// change them. If it would have to wait for the window, reading stops until then. It returns why
+// the generation cannot go on, or "".
+func (s *session) adopt() string {
+	s.drain = s.drain && !s.window.empty()
+	settled := s.window.empty() && s.told.applied == s.next-1
+	for _, k := range s.kinds {
+		now := s.told.state(k.name())
+		if k.sentSeq > s.told.applied || !k.differs(now.State) {
+			continue
+		}
+		if !settled {
+			s.drain = true
+			continue
+		}
+		switch now.State {
+		case protocol.KindSuspended:
+			k.phase, k.lastKey = suspended, nil
+		case protocol.KindNeeded:
+			k.phase = needed
+			k.need()
+		case protocol.KindRunning:
+			return k.name() + " still runs although its end was applied"
+		default:
+			return k.name() + " is " + string(now.State) + " although no end was sent"
+		}
+	}
+	return ""
+}
+
+// differs reports whether the portal's state of a kind asks for another phase. A kind that is needed
+// here and not there is on its way to be: the next cut leaves it out.
+func (k *kind) differs(now protocol.KindState) bool {
+	switch now {
+	case protocol.KindSuspended:
+		return k.phase != suspended
+	case protocol.KindNeeded:
+		return k.phase != needed
+	case protocol.KindRunning:
+		return k.phase == following
+	case protocol.KindSweeping, protocol.KindOK:
+		return k.phase == running || k.phase == ending || k.phase == suspended
+	}
+	return false
+}

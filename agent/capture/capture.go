@@ -1,0 +1,119 @@
+// Package capture reads a main system and keeps the portal equal to it: changes as cuts, first loads
+// and repairs as snapshots in chunks, all as one sequence of batches. It is the agent's half of the
+// state machine that protocol/README.md specifies.
+//
+// Nothing here is remembered on disk. The portal's store holds the only checkpoint and the main
+// system is the spool: a Capture that starts asks where the portal stands (OPEN) and reads from there.
+// The first step of every doubt (a gap, a silence, an answer that contradicts an earlier one) is to
+// drop the generation and ask again.
+//
+// One goroutine owns the state machine. Beside it at most one batch is being sent and one check-in is
+// waiting; their answers come back over channels. [Capture.Step] drives the same machine without them.
+package capture
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"time"
+
+	"lessor.dk/portalsync/agent/source"
+	"lessor.dk/portalsync/protocol"
+	"lessor.dk/portalsync/protocol/record"
+)
+
+// Source is the main system's database; package agent/source states what it promises.
+type Source interface {
+	Kinds() []source.Kind
+	Begin(ctx context.Context) (source.Tx, error)
+}
+
+// Receiver is the hosted side. Its methods block, with retries, until there is an answer that can be
+// trusted: the value, or a [*protocol.Reject]. Any other error means that nothing is known about
+// whether the request arrived. Methods are called from several goroutines.
+type Receiver interface {
+	Open(ctx context.Context, r protocol.OpenRequest) (protocol.OpenAnswer, error)
+	// Batch delivers one encoded batch. The same header always comes with the same bytes.
+	Batch(ctx context.Context, h protocol.StreamHeader, encoded []byte) (protocol.BatchAnswer, error)
+	CheckIn(ctx context.Context, r protocol.CheckInRequest) (protocol.CheckInAnswer, error)
+	// PutBlob stores a document and returns its name. It returns when the receiver has all of it.
+	PutBlob(ctx context.Context, content []byte) (name string, err error)
+}
+
+// Config says who captures and tunes how. Tenant and Stream are the agent's identity; the zero value
+// of everything else is usable.
+type Config struct {
+	Tenant    protocol.TenantID
+	Stream    protocol.StreamID
+	InstallID string // made at installation
+	BootNonce string // new at each start of the process; "" makes one
+	Version   string // of the program, for operations
+	Platform  string
+	Plan      string // hash of the plan
+
+	Poll    time.Duration // between two looks at a kind whose plan says nothing; 0 means 2s
+	Wait    time.Duration // longest wait of a check-in for news; 0 means 25s
+	Stall   time.Duration // without progress although batches were accepted, before OPEN; 0 means 10min
+	Advance time.Duration // longest time the checkpoint lags behind an idle main system; 0 means 15min
+
+	// Reports is handed the reports that wait for the main system, as the portal offered them. It returns
+	// when it has done what it can; what stays unacknowledged is offered again. Nil ignores reports.
+	Reports func(ctx context.Context, reports []protocol.SealedReport)
+	// ReportsIn tells how many reports were delivered since the process began, for the status. Nil means none.
+	ReportsIn func() int64
+	Log       *slog.Logger // nil discards
+}
+
+// Capture keeps one stream's portal equal to its main system.
+type Capture struct {
+	src  Source
+	recv Receiver
+	cfg  Config
+	log  *slog.Logger
+
+	planned []source.Kind
+	polls   []time.Time // when each planned kind is looked at next
+	enc     *protocol.Encoder
+	cells   []protocol.Value // scratch for rows with documents
+
+	session *session         // nil while CLOSED
+	opens   int              // generations in a row that applied nothing
+	lost    protocol.Lineage // whose position went backwards; "" none
+	maxRows int              // of a batch: halved when the receiver calls a batch too large
+
+	status status
+}
+
+// New returns a Capture of the stream that cfg names. It does nothing until Run or Step.
+func New(src Source, recv Receiver, cfg Config) *Capture {
+	cfg.BootNonce = cmp.Or(cfg.BootNonce, rand.Text())
+	cfg.Poll = cmp.Or(cfg.Poll, 2*time.Second)
+	cfg.Wait = cmp.Or(cfg.Wait, 25*time.Second)
+	cfg.Stall = cmp.Or(cfg.Stall, 10*time.Minute)
+	cfg.Advance = cmp.Or(cfg.Advance, 15*time.Minute)
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	planned := src.Kinds()
+	return &Capture{
+		src:     src,
+		recv:    recv,
+		cfg:     cfg,
+		log:     cfg.Log.With("tenant", int64(cfg.Tenant), "stream", int64(cfg.Stream)),
+		planned: planned,
+		polls:   make([]time.Time, len(planned)),
+		enc:     protocol.NewEncoder(),
+		maxRows: protocol.MaxBatchRows,
+		status:  status{told: protocol.AgentStatus{State: stateStarting}, bad: badRows{}},
+	}
+}
+
+// documents returns the places of a kind's document fields in its rows.
+func documents(k source.Kind) []int {
+	var places []int
+	for i, t := range k.Schema.Types {
+		if t == record.Document {
+			places = append(places, i)
+		}
+	}
+	return places
+}

@@ -1,0 +1,155 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lessor.dk/portalsync/agent/source"
+	"lessor.dk/portalsync/protocol"
+)
+
+// errNoRoom reports rows that do not fit: those of a cut into the window, those of a chunk into a batch.
+var errNoRoom = errors.New("no room")
+
+// uploadPatience bounds the upload of one document: the source's transaction is open meanwhile.
+const uploadPatience = time.Minute
+
+// packer encodes the rows of one cut or chunk into batches.
+type packer struct {
+	c       *Capture
+	head    protocol.Header // of every batch; Seq is of the next one
+	batches int             // how many may be made
+	bytes   int             // of all of them; the first batch of an empty window may exceed it
+	made    []batch
+	size    int // of made, in bytes
+	rows    int // encoded and not yet in made
+	sizes   map[*kind]int
+	docs    int // documents met
+	failure error
+}
+
+// pack returns a packer of batches that follow the window, for at most so many of so many bytes.
+func (c *Capture) pack(st source.State, batches, bytes int) *packer {
+	s := c.session
+	if c.enc.Rows() > 0 {
+		c.enc = protocol.NewEncoder() // rows of a cut or chunk that was given up
+	}
+	return &packer{c: c, batches: batches, bytes: bytes, sizes: map[*kind]int{}, head: protocol.Header{
+		StreamHeader: protocol.StreamHeader{Tenant: c.cfg.Tenant, Stream: c.cfg.Stream, Gen: s.gen, Seq: s.next},
+		Lineage:      st.Lineage,
+		From:         s.read,
+		To:           st.Position,
+		CapturedAt:   st.At.UnixMilli(),
+	}}
+}
+
+// yield returns the function that a source's read calls for each row of k.
+func (p *packer) yield(ctx context.Context, k *kind) func(*protocol.Row) error {
+	return func(r *protocol.Row) error {
+		p.failure = p.row(ctx, k, r)
+		return p.failure
+	}
+}
+
+// fault returns the error of a source's read: p's own when it was p that stopped it.
+func (p *packer) fault(err error, doing, kind string) error {
+	switch {
+	case err == nil:
+		return nil
+	case p.failure != nil:
+		return p.failure
+	}
+	return &sourceError{fmt.Errorf("%s %s: %w", doing, kind, err)}
+}
+
+// row encodes one row. A row that may not be sent is counted and left out: the rest flows.
+func (p *packer) row(ctx context.Context, k *kind, r *protocol.Row) error {
+	if len(k.documents) > 0 && r.Op != protocol.Delete {
+		var err error
+		if r, err = p.upload(ctx, k, r); err != nil {
+			return err
+		}
+	}
+	before := p.c.enc.Size()
+	err := p.encode(k, r)
+	var bad *protocol.RowError
+	if errors.As(err, &bad) {
+		p.c.leftOut(ctx, []source.Bad{{Kind: bad.Kind, Field: bad.Field, Rows: 1, Reason: badReason(bad)}})
+		return nil
+	}
+	p.sizes[k] += p.c.enc.Size() - before
+	return err
+}
+
+// badReason says why a row is not sent. It leaves out the row's number, which means nothing to a reader.
+func badReason(e *protocol.RowError) error {
+	if e.Field == "" {
+		return fmt.Errorf("the row: %w", e.Err)
+	}
+	return fmt.Errorf("field %s: %w", e.Field, e.Err)
+}
+
+// encode adds the row to the batch, or to the next one when it is full.
+func (p *packer) encode(k *kind, r *protocol.Row) error {
+	err := protocol.ErrFull
+	if p.rows < p.c.maxRows {
+		err = p.c.enc.Row(k.Schema, r)
+	}
+	if errors.Is(err, protocol.ErrFull) {
+		if p.head.Chunk != nil {
+			return errNoRoom
+		}
+		if err := p.finish(); err != nil {
+			return err
+		}
+		if len(p.made) >= p.batches || p.size+p.c.enc.Size() >= p.bytes {
+			return errNoRoom
+		}
+		err = p.c.enc.Row(k.Schema, r)
+	}
+	if err == nil {
+		p.rows++
+	}
+	return err
+}
+
+// finish makes a batch of what was encoded since the last one.
+func (p *packer) finish() error {
+	encoded, err := p.c.enc.Finish(p.head)
+	if err != nil {
+		return fmt.Errorf("encode batch %d: %w", p.head.Seq, err)
+	}
+	p.made = append(p.made, batch{seq: p.head.Seq, encoded: encoded, rows: p.rows, at: p.head.CapturedAt})
+	p.size += len(encoded)
+	p.head.Seq++
+	p.rows = 0
+	return nil
+}
+
+// upload stores the row's documents and returns the row with their names in place of their content.
+// The receiver has the document before any batch names it.
+func (p *packer) upload(ctx context.Context, k *kind, r *protocol.Row) (*protocol.Row, error) {
+	p.c.cells = append(p.c.cells[:0], r.Values...)
+	for _, i := range k.documents {
+		if r.Values[i].IsNull() {
+			continue
+		}
+		if p.docs++; p.head.Chunk == nil && p.docs > documentCut {
+			return nil, errNoRoom
+		}
+		name, err := p.put(ctx, []byte(r.Values[i].S))
+		if err != nil {
+			return nil, fmt.Errorf("upload a document of %s: %w", k.name(), err)
+		}
+		p.c.cells[i] = protocol.TextValue(name)
+	}
+	return &protocol.Row{Op: r.Op, Version: r.Version, Values: p.c.cells}, nil
+}
+
+func (p *packer) put(ctx context.Context, content []byte) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, uploadPatience)
+	defer cancel()
+	return p.c.recv.PutBlob(ctx, content)
+}
