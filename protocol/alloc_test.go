@@ -10,7 +10,7 @@ import (
 )
 
 func TestRowsAllocateNothing(t *testing.T) {
-	s, rows := protocoltest.Schema("payslip_line"), protocoltest.PayslipLines(1000, 1)
+	s, rows := protocoltest.Schema(t, "payslip_line"), protocoltest.PayslipLines(1000, 1)
 	e := protocol.NewEncoder()
 	fill := func() {
 		for i := range rows {

@@ -23,7 +23,7 @@ type jsonRow struct {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	s, rows := protocoltest.Schema("payslip_line"), protocoltest.PayslipLines(benchRows, 1)
+	s, rows := protocoltest.Schema(b, "payslip_line"), protocoltest.PayslipLines(benchRows, 1)
 	objects := jsonRows(s, rows)
 	e := protocol.NewEncoder()
 	var batch []byte
@@ -49,8 +49,8 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	s, rows := protocoltest.Schema("payslip_line"), protocoltest.PayslipLines(benchRows, 1)
-	batch, schemas := protocoltest.Batch(protocoltest.Header(1), s, rows), protocoltest.Schemas(s)
+	s, rows := protocoltest.Schema(b, "payslip_line"), protocoltest.PayslipLines(benchRows, 1)
+	batch, schemas := protocoltest.Batch(b, protocoltest.Header(1), s, rows), protocoltest.Schemas(s)
 	marshalled, err := json.Marshal(jsonRows(s, rows))
 	if err != nil {
 		b.Fatal(err)

@@ -9,34 +9,49 @@ import (
 // maxBigBytes is the longest magnitude of a [Big], in bytes. Larger than any numeric type of a main system.
 const maxBigBytes = 32
 
+// formOf returns the form of a cell in a field of type t, and Null for a type the catalogue does not know.
+// Beside an Int a field of whole numbers may hold a Big.
+func formOf(t record.Type) ValueKind {
+	switch t {
+	case record.Bool:
+		return Bool
+	case record.Int, record.Decimal, record.Date, record.Time, record.Instant:
+		return Int
+	case record.Text, record.Document:
+		return Text
+	case record.Bytes:
+		return Bytes
+	}
+	return Null
+}
+
 // checkCell reports whether v may stand in a field of type t. Null always may.
 func checkCell(t record.Type, v *Value) error {
-	switch v.Kind {
-	case Null:
+	if v.Kind == Null {
 		return nil
-	case Int:
-		switch t {
-		case record.Decimal:
-			return checkDecimal(v.N)
-		case record.Int, record.Date, record.Time, record.Instant:
-			return nil
-		}
-	case Text:
-		if t == record.Text || t == record.Document {
-			return checkText(v.S)
-		}
-	case Bool:
-		if t == record.Bool && uint64(v.N) <= 1 {
-			return nil
-		}
-	case Bytes:
-		if t == record.Bytes {
-			return checkLength(v.S)
-		}
-	case Big:
+	}
+	if v.Kind == Big {
 		return checkBig(t, v)
 	}
-	return ErrForm
+	if v.Kind != formOf(t) {
+		return ErrForm
+	}
+	switch v.Kind {
+	case Bool:
+		if uint64(v.N) > 1 {
+			return ErrForm
+		}
+	case Int:
+		if t == record.Decimal {
+			return checkDecimal(v.N)
+		}
+	case Text:
+		return checkText(v.S)
+	case Bytes:
+		return checkLength(v.S)
+	case Null, Big: // above
+	}
+	return nil
 }
 
 func checkDecimal(n int64) error {
@@ -106,6 +121,7 @@ func appendCell(b []byte, v *Value) []byte {
 		return appendBytes(b, v.S)
 	case Big:
 		return appendBig(b, v)
+	case Null:
 	}
 	return append(b, itemNull)
 }
@@ -149,16 +165,19 @@ func (r *reader) cell(t record.Type, v *Value) error {
 	if first == itemNull {
 		return ErrCanonical
 	}
-	switch t {
-	case record.Text, record.Document, record.Bytes:
-		return r.stringCell(t, first, v)
-	case record.Bool:
+	switch formOf(t) {
+	case Text:
+		return r.stringCell(Text, majorText, v)
+	case Bytes:
+		return r.stringCell(Bytes, majorBytes, v)
+	case Bool:
 		if first != itemFalse && first != itemTrue {
 			return ErrForm
 		}
 		r.pos++
 		*v = BoolValue(first == itemTrue)
 		return nil
+	case Int, Big, Null:
 	}
 	if first < 24 {
 		r.pos++
@@ -168,19 +187,15 @@ func (r *reader) cell(t record.Type, v *Value) error {
 	return r.intCell(t, first, v)
 }
 
-func (r *reader) stringCell(t record.Type, first byte, v *Value) error {
-	want, kind := majorText, Text
-	if t == record.Bytes {
-		want, kind = majorBytes, Bytes
-	}
-	if first&majorMask != want {
+func (r *reader) stringCell(form ValueKind, major byte, v *Value) error {
+	if r.in[r.pos]&majorMask != major {
 		return ErrForm
 	}
-	s, err := r.string(want)
+	s, err := r.string(major)
 	if err != nil {
 		return err
 	}
-	if kind == Text {
+	if form == Text {
 		err = checkText(s)
 	} else {
 		err = checkLength(s)
@@ -188,7 +203,7 @@ func (r *reader) stringCell(t record.Type, first byte, v *Value) error {
 	if err != nil {
 		return err
 	}
-	*v = Value{Kind: kind, S: s}
+	*v = Value{Kind: form, S: s}
 	return nil
 }
 

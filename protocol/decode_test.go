@@ -197,8 +197,8 @@ func TestEveryFlippedBit(t *testing.T) {
 }
 
 func TestSectionMustBeReadToItsEnd(t *testing.T) {
-	s := protocoltest.Schema("payslip_line")
-	b := protocoltest.Batch(protocoltest.Header(1), s, protocoltest.PayslipLines(3, 1))
+	s := protocoltest.Schema(t, "payslip_line")
+	b := protocoltest.Batch(t, protocoltest.Header(1), s, protocoltest.PayslipLines(3, 1))
 	d, err := protocol.NewDecoder(b, known(t))
 	if err != nil {
 		t.Fatal(err)
@@ -219,8 +219,8 @@ func TestSectionMustBeReadToItsEnd(t *testing.T) {
 }
 
 func TestRowsOutliveTheInput(t *testing.T) {
-	s, rows := protocoltest.Schema("payslip_line"), protocoltest.PayslipLines(2, 1)
-	b := protocoltest.Batch(protocoltest.Header(1), s, rows)
+	s, rows := protocoltest.Schema(t, "payslip_line"), protocoltest.PayslipLines(2, 1)
+	b := protocoltest.Batch(t, protocoltest.Header(1), s, rows)
 	d, err := protocol.NewDecoder(b, known(t))
 	if err != nil {
 		t.Fatal(err)

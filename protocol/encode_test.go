@@ -31,7 +31,7 @@ func wideRow(field int, v protocol.Value) protocol.Row {
 }
 
 func TestEncoderRefuses(t *testing.T) {
-	whole := protocoltest.Schema("employee")
+	whole := protocoltest.Schema(t, "employee")
 	tests := map[string]struct {
 		schema *protocol.SectionSchema
 		row    protocol.Row
@@ -225,7 +225,7 @@ func TestSizeIsTheBatchWithoutItsHeader(t *testing.T) {
 	}
 	lines, employees := protocoltest.PayslipLines(300, 1), employeeRow("10001", "A", true)
 	for i := range lines {
-		if err := e.Row(protocoltest.Schema("payslip_line"), &lines[i]); err != nil {
+		if err := e.Row(protocoltest.Schema(t, "payslip_line"), &lines[i]); err != nil {
 			t.Fatal(err)
 		}
 	}

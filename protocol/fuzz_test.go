@@ -49,7 +49,7 @@ func FuzzDecode(f *testing.F) {
 
 // FuzzParseKey feeds the key parser anything: what it accepts is what KeyBytes writes.
 func FuzzParseKey(f *testing.F) {
-	line := protocoltest.Schema("payslip_line")
+	line := protocoltest.Schema(f, "payslip_line")
 	f.Add(protocol.KeyBytes(line, protocoltest.PayslipLines(1, 1)[0].Values))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		cells, err := protocol.ParseKey(line, b)

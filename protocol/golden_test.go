@@ -30,7 +30,7 @@ type goldenBatch struct {
 
 func goldenBatches(t testing.TB) map[string]goldenBatch {
 	t.Helper()
-	employee, line, all := partOfEmployee(t), protocoltest.Schema("payslip_line"), wide(t)
+	employee, line, all := partOfEmployee(t), protocoltest.Schema(t, "payslip_line"), wide(t)
 	cut := protocoltest.Header(3, "employee", "payslip_line")
 	cut.Deletes = []protocol.KindCount{{Kind: "payslip_line", Count: 2}}
 	cut.Begin = []protocol.Begin{{Kind: "shift", Snapshot: protocol.NewSnapshotID(cut.Gen, 0), Epoch: "1"}}

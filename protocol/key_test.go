@@ -10,7 +10,7 @@ import (
 )
 
 func TestParseKeyRefuses(t *testing.T) {
-	s := protocoltest.Schema("payslip_line") // payslip_no text, line_no int
+	s := protocoltest.Schema(t, "payslip_line") // payslip_no text, line_no int
 	tests := map[string]struct {
 		key  string
 		want error

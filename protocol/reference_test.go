@@ -276,7 +276,7 @@ func known(t testing.TB) func(protocol.SchemaHash) (*protocol.SectionSchema, boo
 	t.Helper()
 	all := []*protocol.SectionSchema{wide(t), partOfEmployee(t)}
 	for _, k := range record.All() {
-		all = append(all, protocoltest.Schema(k.Name))
+		all = append(all, protocoltest.Schema(t, k.Name))
 	}
 	byHash := map[protocol.SchemaHash]*protocol.SectionSchema{}
 	for _, s := range all {

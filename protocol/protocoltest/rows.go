@@ -4,17 +4,19 @@ package protocoltest
 import (
 	"fmt"
 	"math/rand/v2"
+	"testing"
 	"time"
 
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/protocol/record"
 )
 
-// Schema returns the prepared schema of all fields of a kind. It panics on an unknown kind.
-func Schema(kind string) *protocol.SectionSchema {
+// Schema returns the prepared schema of all fields of a kind.
+func Schema(t testing.TB, kind string) *protocol.SectionSchema {
+	t.Helper()
 	k := record.ByName(kind)
 	if k == nil {
-		panic("protocoltest: unknown kind " + kind)
+		t.Fatalf("record kind %s does not exist", kind)
 	}
 	names := make([]string, len(k.Fields))
 	for i, f := range k.Fields {
@@ -22,7 +24,7 @@ func Schema(kind string) *protocol.SectionSchema {
 	}
 	s, err := protocol.NewSchema(k, names)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 	return protocol.PrepareSchema(s)
 }
@@ -111,17 +113,18 @@ func Header(seq protocol.Seq, covers ...string) protocol.Header {
 	}
 }
 
-// Batch encodes the rows as one batch. It panics on rows that may not be sent.
-func Batch(h protocol.Header, s *protocol.SectionSchema, rows []protocol.Row) []byte {
+// Batch encodes the rows as one batch.
+func Batch(t testing.TB, h protocol.Header, s *protocol.SectionSchema, rows []protocol.Row) []byte {
+	t.Helper()
 	e := protocol.NewEncoder()
 	for i := range rows {
 		if err := e.Row(s, &rows[i]); err != nil {
-			panic(err)
+			t.Fatal(err)
 		}
 	}
 	b, err := e.Finish(h)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 	return b
 }
