@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 )
@@ -131,8 +132,8 @@ func gf32Double(s byte) byte {
 // String hides the code.
 func (c InviteCode) String() string { return redacted }
 
-// GoString hides the code.
-func (c InviteCode) GoString() string { return redacted }
+// Format hides the code from every verb.
+func (c InviteCode) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
 // LogValue logs the invite's public id alone.
 func (c InviteCode) LogValue() slog.Value { return slog.StringValue(c.Invite) }

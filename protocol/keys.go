@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -25,17 +26,13 @@ func KeyIDOf(public []byte) KeyID {
 	return KeyID(base64.RawURLEncoding.EncodeToString(sum[:])[:keyIDLength])
 }
 
-// signingSecret stands behind a pointer so that no verb of fmt and no %+v of a struct
-// that holds a key prints its bytes.
-type signingSecret struct {
-	private ed25519.PrivateKey
-}
-
 // SigningKey is an Ed25519 private key and its id. It describes itself as "[redacted]"
 // wherever it is printed, logged or encoded; only Bytes gives it away.
 type SigningKey struct {
-	id     KeyID
-	secret *signingSecret
+	id KeyID
+	// private is a function, not a field: fmt follows pointers of a struct that holds a key in an
+	// unexported field, where no method of the key can stop it.
+	private func() ed25519.PrivateKey
 }
 
 // NewSigningKey makes a key from the system's random source.
@@ -56,8 +53,8 @@ func ParseSigningKey(seed []byte) (*SigningKey, error) {
 func signingKeyOf(seed []byte) *SigningKey {
 	private := ed25519.NewKeyFromSeed(seed)
 	return &SigningKey{
-		id:     KeyIDOf(private.Public().(ed25519.PublicKey)),
-		secret: &signingSecret{private},
+		id:      KeyIDOf(private.Public().(ed25519.PublicKey)),
+		private: func() ed25519.PrivateKey { return private },
 	}
 }
 
@@ -66,17 +63,17 @@ func (k SigningKey) ID() KeyID { return k.id }
 
 // Public returns the public key, 32 bytes.
 func (k SigningKey) Public() ed25519.PublicKey {
-	return k.secret.private.Public().(ed25519.PublicKey)
+	return k.private().Public().(ed25519.PublicKey)
 }
 
 // Bytes returns the secret seed, 32 bytes, for a key store.
-func (k SigningKey) Bytes() []byte { return k.secret.private.Seed() }
+func (k SigningKey) Bytes() []byte { return k.private().Seed() }
 
 // String hides the key.
 func (k SigningKey) String() string { return redacted }
 
-// GoString hides the key.
-func (k SigningKey) GoString() string { return redacted }
+// Format hides the key from every verb.
+func (k SigningKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
 // LogValue logs the key's id alone.
 func (k SigningKey) LogValue() slog.Value { return slog.StringValue(string(k.id)) }

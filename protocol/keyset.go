@@ -76,7 +76,7 @@ func SignKeyset(root *SigningKey, ks Keyset) (SignedKeyset, error) {
 	return SignedKeyset{
 		Root:      root.Public(),
 		Keyset:    text,
-		Signature: ed25519.Sign(root.secret.private, append([]byte(keysetContext), text...)),
+		Signature: ed25519.Sign(root.private(), append([]byte(keysetContext), text...)),
 	}, nil
 }
 

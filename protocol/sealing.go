@@ -77,7 +77,7 @@ func open(keys func(KeyID) (*SealingKey, bool), context string, place [][]byte, 
 		return nil, fmt.Errorf("%w: %q", ErrSealedKey, id)
 	}
 	enc, ciphertext := sealed[sealedHead:sealedHead+encapsulationBytes], sealed[sealedHead+encapsulationBytes:]
-	recipient, err := hpke.NewRecipient(enc, key.secret.private, hpke.HKDFSHA256(), hpke.AES256GCM(), sealInfo(context, head, place))
+	recipient, err := hpke.NewRecipient(enc, key.private(), hpke.HKDFSHA256(), hpke.AES256GCM(), sealInfo(context, head, place))
 	if err != nil {
 		return nil, ErrSealed
 	}

@@ -3,6 +3,7 @@ package protocol
 import (
 	"crypto/hpke"
 	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -39,15 +40,11 @@ func (p SealingPublic) ID() KeyID { return p.id }
 // Bytes returns the public key.
 func (p SealingPublic) Bytes() []byte { return p.key.Bytes() }
 
-type sealingSecret struct {
-	private hpke.PrivateKey
-}
-
 // SealingKey is an HPKE private key (ML-KEM-768 + X25519) and its id. Like [SigningKey]
 // it describes itself as "[redacted]"; only Bytes gives it away.
 type SealingKey struct {
-	id     KeyID
-	secret *sealingSecret
+	id      KeyID
+	private func() hpke.PrivateKey // see SigningKey
 }
 
 // NewSealingKey makes a key from the system's random source.
@@ -72,7 +69,7 @@ func ParseSealingKey(seed []byte) (*SealingKey, error) {
 }
 
 func sealingKeyOf(private hpke.PrivateKey) *SealingKey {
-	return &SealingKey{id: KeyIDOf(private.PublicKey().Bytes()), secret: &sealingSecret{private}}
+	return &SealingKey{id: KeyIDOf(private.PublicKey().Bytes()), private: func() hpke.PrivateKey { return private }}
 }
 
 // ID returns the id of the public key.
@@ -80,12 +77,12 @@ func (k SealingKey) ID() KeyID { return k.id }
 
 // Public returns the public key.
 func (k SealingKey) Public() SealingPublic {
-	return SealingPublic{id: k.id, key: k.secret.private.PublicKey()}
+	return SealingPublic{id: k.id, key: k.private().PublicKey()}
 }
 
 // Bytes returns the secret seed, 32 bytes, for a key store.
 func (k SealingKey) Bytes() ([]byte, error) {
-	b, err := k.secret.private.Bytes()
+	b, err := k.private().Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("write sealing key: %w", err)
 	}
@@ -95,8 +92,8 @@ func (k SealingKey) Bytes() ([]byte, error) {
 // String hides the key.
 func (k SealingKey) String() string { return redacted }
 
-// GoString hides the key.
-func (k SealingKey) GoString() string { return redacted }
+// Format hides the key from every verb.
+func (k SealingKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
 // LogValue logs the key's id alone.
 func (k SealingKey) LogValue() slog.Value { return slog.StringValue(string(k.id)) }

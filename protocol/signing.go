@@ -68,7 +68,7 @@ func (k *SigningKey) SignRequest(r *http.Request, body []byte, now time.Time) (R
 	if err != nil {
 		return nil, fmt.Errorf("sign request: %w", err)
 	}
-	signature := RequestSignature(ed25519.Sign(k.secret.private, base))
+	signature := RequestSignature(ed25519.Sign(k.private(), base))
 	r.Header.Set(headerDigest, head.digest)
 	setSignature(r.Header, &in, signature)
 	return signature, nil
@@ -165,7 +165,7 @@ func (k *SigningKey) SignResponse(h http.Header, status int, body []byte, reques
 	if err != nil {
 		return fmt.Errorf("sign answer: %w", err)
 	}
-	setSignature(h, &in, ed25519.Sign(k.secret.private, base))
+	setSignature(h, &in, ed25519.Sign(k.private(), base))
 	return nil
 }
 
