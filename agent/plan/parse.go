@@ -110,7 +110,7 @@ func (r *reader) kind(e entry, rec *record.Kind, zone *time.Location) *Kind {
 	}
 	if filter.value != nil {
 		k.Filter = r.text(filter)
-		r.sql(filter, k.Filter, aliases)
+		k.Reads = r.sql(filter, k.Filter, aliases)
 	}
 	r.fields(fields, k, aliases, zone)
 	return k

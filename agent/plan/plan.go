@@ -84,8 +84,10 @@ type Kind struct {
 	// Fields are the planned fields in the record kind's order.
 	Fields []Field
 	Filter string // SQL; empty takes every row
-	Poll   time.Duration
-	Line   int
+	// Reads are the columns that Filter names.
+	Reads []Ref
+	Poll  time.Duration
+	Line  int
 }
 
 // Join adds a table's columns to a kind's rows.
@@ -195,6 +197,51 @@ func (p *Plan) Tables() []Table {
 		}
 	}
 	return tables
+}
+
+// Use is one column that a kind reads, and what for.
+type Use struct {
+	Ref
+	For string // a field's name, "key", "join" or "filter"
+}
+
+// Uses lists the columns the kind reads, of the main and the joined tables. A column read by customer's SQL
+// without its alias is not among them.
+func (k *Kind) Uses() []Use {
+	var uses []Use
+	for _, column := range k.Key {
+		uses = append(uses, Use{Ref{k.As, column}, "key"})
+	}
+	for _, j := range k.Joins {
+		for _, on := range j.On {
+			uses = append(uses, Use{Ref{j.As, on.Column}, "join"})
+			if on.IsLink() {
+				uses = append(uses, Use{on.Ref, "join"})
+			}
+		}
+		for _, column := range j.First {
+			uses = append(uses, Use{Ref{j.As, column}, "join"})
+		}
+	}
+	for _, ref := range k.Reads {
+		uses = append(uses, Use{ref, "filter"})
+	}
+	for _, f := range k.Fields {
+		for _, ref := range f.Reads {
+			uses = append(uses, Use{ref, f.Name})
+		}
+	}
+	return uses
+}
+
+// TableOf returns the table behind an alias of the kind.
+func (k *Kind) TableOf(alias string) Table {
+	for _, j := range k.Joins {
+		if j.As == alias {
+			return j.Table
+		}
+	}
+	return k.Table
 }
 
 // Schema returns the kind's fields as they are sent.

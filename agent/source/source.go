@@ -14,7 +14,9 @@
 // there. A key that changed is a delete of the old and an upsert of the new. A row that left the
 // plan's filter is a delete, one that entered it an upsert. A change in a joined table sends exactly
 // the rows that depend on it. A record key is never in both. Sending a row too much is allowed when
-// a column outside the plan changed; the receiver drops it by its hash.
+// a column outside the plan changed; the receiver drops it by its hash. So is a delete of a record that never
+was one: a row that changes while the filter keeps it at home. Such deletes say nothing about the size of
+a loss.
 //
 // Version 0 is a legal position, and a lower position than one seen before is never "no change":
 // within a lineage positions do not go backwards. A database that was restored has another lineage.
@@ -67,6 +69,18 @@ var (
 	ErrGone = errors.New("main system database cannot be reached")
 )
 
+// KindError reports that the database refused a kind's statement, for instance because an expression of
+// the plan meets a row it cannot work on. Other kinds can be read; treat it like [KindState.Err].
+type KindError struct {
+	Kind string
+	Err  error // a sentence without row content
+}
+
+func (e *KindError) Error() string { return "read " + e.Kind + ": " + e.Err.Error() }
+
+// Unwrap returns what the database said.
+func (e *KindError) Unwrap() error { return e.Err }
+
 // Source is a main system's database seen through a plan.
 // Begin may be called again before an earlier Tx is closed.
 type Source interface {
@@ -92,7 +106,8 @@ type Kind struct {
 //
 // A Row passed to yield is valid only during the call; its Values are overwritten by the next row.
 // A document field's cell holds the raw content as Bytes, at most [protocol.MaxBlobBytes].
-// An error of yield ends the read and is returned unwrapped.
+// An error of yield ends the read and is returned unwrapped. Other errors are [ErrBusy], [ErrGone],
+// a [*KindError] or the context's.
 type Tx interface {
 	// State tells lineage, position and each kind's validity, read in this transaction.
 	State() State
@@ -133,7 +148,7 @@ type KindState struct {
 }
 
 // Bad counts rows left out because one field's value could not be converted.
-// It holds no content: Reason names kind, field, table and rule.
+// Reason holds no content; it names kind, field, table and rule.
 type Bad struct {
 	Kind   string
 	Field  string
