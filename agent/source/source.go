@@ -15,8 +15,8 @@
 // plan's filter is a delete, one that entered it an upsert. A change in a joined table sends exactly
 // the rows that depend on it. A record key is never in both. Sending a row too much is allowed when
 // a column outside the plan changed; the receiver drops it by its hash. So is a delete of a record that never
-was one: a row that changes while the filter keeps it at home. Such deletes say nothing about the size of
-a loss.
+// was one: a row that changes while the filter keeps it at home. The number of deletes is therefore an upper
+// bound of a loss.
 //
 // Version 0 is a legal position, and a lower position than one seen before is never "no change":
 // within a lineage positions do not go backwards. A database that was restored has another lineage.
