@@ -1,0 +1,51 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/pressly/goose/v3"
+
+	"lessor.dk/portalsync/protocol/record"
+)
+
+// dialect is what PostgreSQL and SQLite do differently: locking, migrations and moving many rows at once.
+type dialect interface {
+	// migrations returns goose's name of the dialect, the directory of its files and how several receivers take turns.
+	migrations() (goose.Dialect, string, []goose.ProviderOption, error)
+	// forUpdate ends a SELECT that locks the row it reads until the transaction ends.
+	forUpdate() string
+	// clock is the expression of the database's own time in unix milliseconds.
+	clock() string
+	// unique reports whether err is the violation of a unique key.
+	unique(err error) bool
+	// begin starts a writing transaction.
+	begin(ctx context.Context, db *sql.DB) (bulkTx, error)
+	// newRows returns an empty buffer for rows of a kind.
+	newRows(k *record.Kind) stagedRows
+}
+
+// bulkTx is a writing transaction that can move many rows.
+type bulkTx interface {
+	tx() *sql.Tx
+	// upsert writes staged rows whose hash differs and returns how many it wrote.
+	upsert(ctx context.Context, rows stagedRows, w writing) (int64, error)
+	// mark notes that the staged rows found unchanged belong to the running snapshot.
+	mark(ctx context.Context, rows stagedRows, w writing) error
+	// remove deletes the staged deletes and returns how many rows there were.
+	remove(ctx context.Context, rows stagedRows, w writing) (int64, error)
+	// unmark takes the staged deletes out of the running snapshot and returns how many rows there were.
+	unmark(ctx context.Context, rows stagedRows, w writing) (int64, error)
+	// blanked counts the staged rows that empty a field which the stored row has filled.
+	blanked(ctx context.Context, rows stagedRows, w writing) (int64, error)
+	commit() error
+	rollback() error
+}
+
+// stagedRows is a dialect's buffer of rows. Cells stand in the kind's field order.
+type stagedRows interface {
+	upsert(r *stagedRow)
+	remove(r *stagedRow)
+	upserts() int
+	removes() int
+}
