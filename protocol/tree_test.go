@@ -32,6 +32,20 @@ type goFile struct {
 // packagePath is the file's package, from the root.
 func (f goFile) packagePath() string { return path.Dir(f.path) }
 
+// selectors lists what the file names as package.Name or value.Name.
+func (f goFile) selectors() []string {
+	var names []string
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok {
+				names = append(names, x.Name+"."+s.Sel.Name)
+			}
+		}
+		return true
+	})
+	return names
+}
+
 // goFiles parses the module. A go list subprocess would be served from the test cache and see an old tree.
 func goFiles(t *testing.T) []goFile {
 	t.Helper()
