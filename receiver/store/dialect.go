@@ -19,6 +19,8 @@ type dialect interface {
 	clock() string
 	// unique reports whether err is the violation of a unique key.
 	unique(err error) bool
+	// unfit reports whether err is a refusal of a row's content.
+	unfit(err error) bool
 	// begin starts a writing transaction.
 	begin(ctx context.Context, db *sql.DB) (bulkTx, error)
 	// newRows returns an empty buffer for rows of a kind.
@@ -38,6 +40,8 @@ type bulkTx interface {
 	unmark(ctx context.Context, rows stagedRows, w writing) (int64, error)
 	// blanked counts the staged rows that empty a field which the stored row has filled.
 	blanked(ctx context.Context, rows stagedRows, w writing) (int64, error)
+	// undone is told that a savepoint was rolled back.
+	undone()
 	commit() error
 	rollback() error
 }

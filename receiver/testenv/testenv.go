@@ -1,0 +1,129 @@
+// Package testenv gives tests the real thing: a PostgreSQL, a Redis, a Chromium of their own. What is missing on the
+// machine fails the test with a sentence that names the Debian package; nothing is ever skipped.
+//
+// Every process started here ends with the test process, however that ends: it is watched by a small shell whose
+// standard input is a pipe from us, and which cleans up when that pipe closes.
+package testenv
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// watch runs a program, says its process id, and when its input ends kills the program and removes the directory
+// given first, if any. Its own process group keeps a Ctrl-C at the terminal from ending it before it has cleaned up.
+const watch = `
+remove=$1; signal=$2; log=$3; shift 3
+"$@" </dev/null >>"$log" 2>&1 &
+child=$!
+echo $child
+read -r _
+kill -s "$signal" $child 2>/dev/null
+wait $child
+[ -z "$remove" ] || { cd / && rm -rf "$remove"; }
+`
+
+// program is a running process.
+type program struct {
+	pid   int
+	log   string
+	stdin io.Closer
+	gone  <-chan struct{} // closed when the watching shell has ended
+}
+
+// start runs a program in dir as the given user; nil is ours. When we end, the program gets signal and,
+// if remove is true, dir is removed.
+func start(dir string, user *syscall.Credential, remove bool, signal string, args ...string) (*program, error) {
+	log, removed := filepath.Join(dir, "log"), ""
+	if remove {
+		removed = dir
+	}
+	cmd := exec.Command("sh", append([]string{"-c", watch, "sh", removed, signal, log}, args...)...)
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user, Setpgid: true}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_ = cmd.Wait() // the shell's exit code says nothing of the program's
+	}()
+	return &program{pid: pid, log: log, stdin: stdin, gone: gone}, nil
+}
+
+// stop ends the program and returns when it is gone.
+func (p *program) stop() error {
+	err := p.stdin.Close()
+	<-p.gone
+	return err
+}
+
+// ready calls try until it succeeds. After a minute it gives up and quotes the program's log.
+func (p *program) ready(ctx context.Context, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-p.gone:
+			return fmt.Errorf("it ended: %w\n%s", err, tail(p.log))
+		case <-ctx.Done():
+			return fmt.Errorf("it does not answer: %w\n%s", err, tail(p.log))
+		}
+	}
+}
+
+// tail returns the end of a log file.
+func tail(file string) string {
+	const most = 2000
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b[max(0, len(b)-most):])
+}
+
+// find returns the first of the named programs that is installed, or fails the test naming the Debian package.
+func find(t testing.TB, debian string, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatalf("%s is not installed: install the Debian package %s (apt-get install %s)", names[0], debian, debian)
+	return ""
+}
