@@ -1,0 +1,157 @@
+package writer
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"lessor.dk/portalsync/protocol"
+)
+
+// guard is what the delete and blanking guard knows of a stream. Losing it costs a second look.
+type guard struct {
+	gen      protocol.Generation
+	to       protocol.Position
+	deletes  bool             // the cut's deletes were judged
+	empties  map[string]int64 // rows of the cut so far that might blank a field
+	blanked  map[string]int64 // of those, rows that do
+	atLeast  map[string]int64 // rows that a kind is known to have
+	forgetAt time.Time        // of atLeast
+}
+
+// remembered is how long a count of rows is believed.
+const remembered = time.Minute
+
+// guardOf returns what is known when a batch is tried, begun anew for another cut. It is a copy, kept only when
+// the batch was applied: a try that was rolled back counts for nothing.
+func (s *shard) guardOf(p *prepared) guard {
+	h, now := p.header, s.w.cfg.Now()
+	g := s.guards[p.task.entry.Stream]
+	g.empties, g.blanked, g.atLeast = maps.Clone(g.empties), maps.Clone(g.blanked), maps.Clone(g.atLeast)
+	if g.atLeast == nil || now.After(g.forgetAt) {
+		g.atLeast, g.forgetAt = map[string]int64{}, now.Add(remembered)
+	}
+	if h.Chunk == nil && (g.gen != h.Gen || g.to != h.To || g.empties == nil) {
+		g.gen, g.to, g.deletes = h.Gen, h.To, false
+		g.empties, g.blanked = map[string]int64{}, map[string]int64{}
+	}
+	return g
+}
+
+// guarded reports whether the guard watches a kind. While a snapshot runs, rows are deleted by its sweep only, which
+// is judged when it begins.
+func guarded(k protocol.KindStatus) bool {
+	return k.State == protocol.KindOK || k.State == protocol.KindSweeping
+}
+
+// checkDeletes holds the deletes of the whole cut against the limit, before its first row is written.
+func (a *applying) checkDeletes(ctx context.Context) error {
+	if a.guard.deletes {
+		return nil
+	}
+	for _, d := range a.p.header.Deletes {
+		k, ok := a.kinds[d.Kind]
+		if !ok || !guarded(k) || !a.takes(d.Kind) {
+			continue
+		}
+		over, err := a.overLimit(ctx, d.Kind, d.Count)
+		if err != nil {
+			return err
+		}
+		if !over {
+			continue
+		}
+		if err := a.stop(ctx, k, fmt.Sprintf("one change in the main system deletes %d rows", d.Count)); err != nil {
+			return err
+		}
+	}
+	a.guard.deletes = true
+	return nil
+}
+
+// checkBlanks holds the rows of the cut that empty a filled field against the limit. Only a section that could take
+// the cut over it is compared with the table.
+func (a *applying) checkBlanks(ctx context.Context, s *section) (stopped bool, err error) {
+	k := a.kinds[s.schema.Kind]
+	if a.p.header.Chunk != nil || s.empties == 0 || !guarded(k) {
+		return false, nil
+	}
+	g := &a.guard
+	could, err := a.overLimit(ctx, k.Kind, g.empties[k.Kind]+int64(s.empties))
+	if err != nil {
+		return false, err
+	}
+	blanked := g.blanked[k.Kind]
+	if could {
+		n, err := a.tx.BlankedBy(ctx, s.stage)
+		if err != nil {
+			return false, err
+		}
+		blanked += n
+		over, err := a.overLimit(ctx, k.Kind, blanked)
+		if err != nil {
+			return false, err
+		}
+		if over {
+			return true, a.stop(ctx, k, fmt.Sprintf("one change in the main system empties fields of %d rows", blanked))
+		}
+	}
+	g.empties[k.Kind] += int64(s.empties)
+	g.blanked[k.Kind] = blanked
+	return false, nil
+}
+
+// overLimit reports whether n rows are more than the guard lets a cut delete or blank of a kind: more than
+// GuardRows, and more than GuardPercent of what the tenant has.
+func (a *applying) overLimit(ctx context.Context, kind string, n int64) (bool, error) {
+	if n <= a.w.cfg.GuardRows {
+		return false, nil
+	}
+	enough := (n*100 + int64(a.w.cfg.GuardPercent) - 1) / int64(a.w.cfg.GuardPercent) // so many rows and n is within the limit
+	if a.guard.atLeast[kind] >= enough {
+		return false, nil
+	}
+	rows, err := a.tx.CountRows(ctx, kind, enough)
+	if err != nil {
+		return false, err
+	}
+	a.guard.atLeast[kind] = rows
+	return rows < enough, nil
+}
+
+// stop keeps the kind as it is: its rows of the cut are ignored, it will be read anew, and the sweep at the end of
+// that waits for a person. The stream goes on.
+func (a *applying) stop(ctx context.Context, k protocol.KindStatus, what string) error {
+	a.w.log.WarnContext(ctx, "delete guard", "tenant", a.p.task.entry.Tenant, "stream", a.p.task.entry.Stream, "kind", k.Kind, "cause", what)
+	a.w.metrics.guarded.Inc()
+	return a.set(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: true}, what)
+}
+
+// end lets the sweep begin, unless it would delete more than the limit: then it waits for a person, as does one that
+// was held before.
+func (a *applying) end(ctx context.Context, k protocol.KindStatus) error {
+	k.State, k.LastKey = protocol.KindSweeping, nil
+	cause := ""
+	if !k.Held {
+		n, err := a.tx.CountSweep(ctx, k.Kind, k.Snapshot)
+		if err != nil {
+			return err
+		}
+		over, err := a.overLimit(ctx, k.Kind, n)
+		if err != nil {
+			return err
+		}
+		if over {
+			cause = fmt.Sprintf("%d rows are no longer in the main system", n)
+			k.Held = true
+			a.w.metrics.guarded.Inc()
+		}
+	} else {
+		cause = "an earlier change would have deleted or emptied too many rows"
+	}
+	if !k.Held {
+		a.ended = append(a.ended, k.Kind)
+	}
+	return a.set(ctx, k, cause)
+}
