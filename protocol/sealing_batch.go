@@ -31,7 +31,7 @@ func NewSealer() (*Sealer, error) {
 		zstd.WithWindowSize(zstdWindow),
 		zstd.WithLowerEncoderMem(true),
 		zstd.WithSingleSegment(true), // the frame always declares its size
-		zstd.WithEncoderCRC(false)) // the seal authenticates
+		zstd.WithEncoderCRC(false))   // the seal authenticates
 	if err != nil {
 		return nil, fmt.Errorf("make compressor: %w", err)
 	}

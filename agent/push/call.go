@@ -51,7 +51,6 @@ type call struct {
 	again     bool          // try again at once
 	excused   bool          // one refusal of this call was answered at once
 	began     time.Time     // of the last attempt
-	newKeys   bool          // the answer's key is unknown: fetch the keyset
 }
 
 // do sends the call until a signed answer arrives, and decodes a 2xx one into out, which may be nil.
@@ -123,14 +122,9 @@ func (c *call) sign(r *http.Request) (err error) {
 	return err
 }
 
-// prepare makes the next attempt a request of its own: signed anew, with the keys and the clock
-// learnt from the last. The header is a copy, for the last attempt may still be writing it.
+// prepare makes the next attempt a request of its own: signed anew, with the clock learnt from the
+// last. The header is a copy, for the last attempt may still be writing it.
 func (c *call) prepare(r *http.Request) error {
-	if c.newKeys {
-		if err := c.client.refreshKeyset(r.Context()); err != nil && r.Context().Err() != nil {
-			return r.Context().Err()
-		}
-	}
 	if c.wait > 0 && !c.client.longPolls.allowed(c.client.cfg.Now()) {
 		c.body, c.wait = c.atOnce, 0
 		r.ContentLength = int64(len(c.body))
@@ -141,9 +135,9 @@ func (c *call) prepare(r *http.Request) error {
 
 // check judges one attempt: whether it is to be tried again.
 func (c *call) check(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	c.refusal, c.asked, c.again, c.newKeys = nil, 0, false, false
+	c.refusal, c.asked, c.again = nil, 0, false
 	if err == nil {
-		err = c.read(resp)
+		err = c.read(ctx, resp)
 	}
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -154,7 +148,6 @@ func (c *call) check(ctx context.Context, resp *http.Response, err error) (bool,
 	}
 	if err != nil {
 		c.asked = unsignedRetryAfter(resp)
-		c.newKeys = errors.Is(err, protocol.ErrAnswerKey)
 		t := c.client.troubleOf(err, resp)
 		c.client.trouble(t)
 		c.client.cfg.Log.DebugContext(ctx, "no signed answer", "code", t.code, "err", err)
@@ -177,7 +170,7 @@ func (c *call) noteWait(err error) {
 }
 
 // read takes in the whole answer, bounded, and verifies it.
-func (c *call) read(resp *http.Response) error {
+func (c *call) read(ctx context.Context, resp *http.Response) error {
 	defer resp.Body.Close()
 	if resp.TLS != nil && len(resp.TLS.PeerCertificates) > 0 {
 		issuer := issuerOf(resp.TLS.PeerCertificates[0])
@@ -197,7 +190,7 @@ func (c *call) read(resp *http.Response) error {
 		c.answer = body
 		return nil
 	}
-	if err := c.client.keyset.Load().VerifyResponse(resp, body, c.signature, c.client.Now()); err != nil {
+	if err := c.verify(ctx, resp, body); err != nil {
 		return err
 	}
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
@@ -210,6 +203,15 @@ func (c *call) read(resp *http.Response) error {
 	}
 	c.refusal = refusal
 	return nil
+}
+
+// verify holds an answer against the receiver's keys, after fetching them again if its key is new.
+func (c *call) verify(ctx context.Context, resp *http.Response, body []byte) error {
+	err := c.client.keyset.Load().VerifyResponse(resp, body, c.signature, c.client.Now())
+	if !errors.Is(err, protocol.ErrAnswerKey) || c.client.refreshKeyset(ctx) != nil {
+		return err
+	}
+	return c.client.keyset.Load().VerifyResponse(resp, body, c.signature, c.client.Now())
 }
 
 // obey acts on a signed refusal and reports whether to try again. Codes that the receiver gives

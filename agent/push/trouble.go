@@ -47,11 +47,9 @@ type trouble struct{ code, sentence string }
 func (c *Client) troubleOf(err error, resp *http.Response) trouble {
 	host := c.base.Host
 	var (
-		proxy    *proxyError
-		dns      *net.DNSError
-		untruste *tls.CertificateVerificationError
-		record   tls.RecordHeaderError
-		alert    tls.AlertError
+		proxy      *proxyError
+		dns        *net.DNSError
+		unverified *tls.CertificateVerificationError
 	)
 	switch {
 	case errors.As(err, &proxy) && proxy.status == http.StatusProxyAuthRequired,
@@ -59,9 +57,9 @@ func (c *Client) troubleOf(err error, resp *http.Response) trouble {
 		return trouble{TroubleProxyAuth, fmt.Sprintf("The proxy on the way to %s wants a user and password: set them in the agent's proxy setting.", host)}
 	case errors.As(err, &proxy):
 		return trouble{TroubleProxy, fmt.Sprintf("The proxy %s refuses to connect to %s (status %d): allow the address there.", proxy.proxy, host, proxy.status)}
-	case errors.As(err, &untruste):
-		return certificateTrouble(host, untruste)
-	case errors.As(err, &record), errors.As(err, &alert):
+	case errors.As(err, &unverified):
+		return certificateTrouble(host, unverified)
+	case errors.Is(err, http.ErrSchemeMismatch), strings.Contains(err.Error(), "tls: "): // crypto/tls has no type for most
 		return trouble{TroubleTLS, fmt.Sprintf("No TLS connection to %s comes about: check the address and port, and that no firewall inspects it with old protocols.", host)}
 	case errors.As(err, &dns):
 		return trouble{TroubleDNS, fmt.Sprintf("The name %s has no address here: check the spelling and this computer's DNS servers.", dns.Name)}
