@@ -28,8 +28,19 @@ func (k *Keyring) versions() ([]string, error) {
 	return names, nil // Glob sorts
 }
 
-// reload takes in the newest version on the disk, if it is newer than the one held.
+// reload takes in the newest version on the disk, if it is newer than the one held. A file that goes
+// away in between was destroyed by a process that wrote a newer one.
 func (k *Keyring) reload() error {
+	k.reloading.Lock()
+	defer k.reloading.Unlock()
+	for {
+		if err := k.reloadOnce(); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+}
+
+func (k *Keyring) reloadOnce() error {
 	names, err := k.versions()
 	if err != nil || len(names) == 0 {
 		return err

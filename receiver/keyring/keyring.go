@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,14 +28,16 @@ const (
 	responsePeriod = 30 * 24 * time.Hour // a response key likewise
 	overlap        = 14 * 24 * time.Hour // and is valid this much longer
 	keysetValidity = 90 * 24 * time.Hour // agents fetch a newer keyset long before
+	lastCall       = 7 * 24 * time.Hour  // renewing may fail until keys end this soon
 	checkEvery     = 10 * time.Minute
 )
 
 // Keyring holds the newest version of the keys. It is safe for concurrent use.
 type Keyring struct {
-	dir     string
-	root    *protocol.SigningKey // nil where the root key is kept elsewhere
-	current atomic.Pointer[version]
+	dir       string
+	root      *protocol.SigningKey // nil where the root key is kept elsewhere
+	reloading sync.Mutex           // so that current never goes back
+	current   atomic.Pointer[version]
 }
 
 // version is one immutable state of the keyring.
@@ -84,6 +87,8 @@ func Open(dir string) (*Keyring, error) {
 }
 
 // Run renews keys when they are due and takes in what another process renewed, until ctx ends.
+// A failure, of a full disk for example, is tried again; it is returned only when the newest keys
+// end within a week.
 func (k *Keyring) Run(ctx context.Context) error {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
@@ -92,11 +97,17 @@ func (k *Keyring) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if err := k.Renew(time.Now()); err != nil {
+			if err := k.Renew(time.Now()); err != nil && time.Until(k.end()) < lastCall {
 				return err
 			}
 		}
 	}
+}
+
+// end returns when the newest sealing key ends: it is the shortest-lived.
+func (k *Keyring) end() time.Time {
+	keys := k.current.Load().secrets.Sealing
+	return time.UnixMilli(keys[len(keys)-1].Until)
 }
 
 // Signed returns the keyset for agents, signed by the root.
