@@ -25,6 +25,7 @@ type portal struct {
 	held     string
 	kinds    map[string]*recordKind
 	schemas  map[protocol.SchemaHash]*protocol.SectionSchema
+	emptied  []string // kinds that held no row after a delete
 	rereads  []protocol.Reread
 	blobs    map[string]string
 	reports  []protocol.SealedReport
@@ -250,6 +251,9 @@ func (p *portal) row(k *recordKind, s *protocol.SectionSchema, r *protocol.Decod
 		return
 	}
 	delete(k.rows, key)
+	if len(k.rows) == 0 {
+		p.emptied = append(p.emptied, k.status.Kind)
+	}
 }
 
 func (p *portal) chunk(c *protocol.Chunk) {

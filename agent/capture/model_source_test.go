@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,6 +15,9 @@ import (
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/protocol/record"
 )
+
+// errDrift is what a source says of a kind it cannot read.
+var errDrift = errors.New("employee: column Navn of table Medarbejder is gone")
 
 // mainSystem is a main system in memory that keeps the promises of package source.
 type mainSystem struct {
@@ -35,6 +39,22 @@ type table struct {
 	epoch    string
 	err      error
 	bad      map[string]bool // keys of rows that are left out
+	sorted   []string        // keys of rows; nil until they are asked for
+}
+
+// fork makes a table that transactions do not see, to be changed.
+func (m *mainSystem) fork(kind string) *table {
+	t := *m.kinds[kind]
+	t.rows, t.changed, t.sorted = maps.Clone(t.rows), maps.Clone(t.changed), nil
+	m.kinds[kind] = &t
+	return &t
+}
+
+func (t *table) keys() []string {
+	if t.sorted == nil {
+		t.sorted = slices.Sorted(maps.Keys(t.rows))
+	}
+	return t.sorted
 }
 
 // newMainSystem plans the kinds, parents first, with all their fields.
@@ -62,12 +82,13 @@ func (m *mainSystem) put(kind, name string, keys ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.position++
+	t := m.fork(kind)
 	for _, key := range keys {
-		m.set(kind, key, name)
+		m.set(t, kind, key, name)
 	}
 }
 
-func (m *mainSystem) set(kind, key, name string) {
+func (m *mainSystem) set(t *table, kind, key, name string) {
 	s := m.planned[m.order(kind)].Schema
 	values := make([]protocol.Value, len(s.Fields))
 	for i, f := range s.Fields {
@@ -82,7 +103,6 @@ func (m *mainSystem) set(kind, key, name string) {
 			values[i] = protocol.BoolValue(true)
 		}
 	}
-	t := m.kinds[kind]
 	t.rows[key], t.changed[key] = values, m.position
 }
 
@@ -91,9 +111,10 @@ func (m *mainSystem) remove(kind string, keys ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.position++
+	t := m.fork(kind)
 	for _, key := range keys {
-		delete(m.kinds[kind].rows, key)
-		m.kinds[kind].changed[key] = m.position
+		delete(t.rows, key)
+		t.changed[key] = m.position
 	}
 }
 
@@ -102,9 +123,10 @@ func (m *mainSystem) move(kind, from, to string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.position++
-	delete(m.kinds[kind].rows, from)
-	m.kinds[kind].changed[from] = m.position
-	m.set(kind, to, "moved")
+	t := m.fork(kind)
+	delete(t.rows, from)
+	t.changed[from] = m.position
+	m.set(t, kind, to, "moved")
 }
 
 // truncate empties a table without a trace of its rows.
@@ -112,7 +134,7 @@ func (m *mainSystem) truncate(kind string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.position++
-	t := m.kinds[kind]
+	t := m.fork(kind)
 	clear(t.rows)
 	clear(t.changed)
 	t.minValid = m.position
@@ -122,7 +144,7 @@ func (m *mainSystem) truncate(kind string) {
 func (m *mainSystem) expire(kind string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := m.kinds[kind]
+	t := m.fork(kind)
 	clear(t.changed)
 	t.minValid = m.position
 }
@@ -139,12 +161,14 @@ func (m *mainSystem) restore(lineage protocol.Lineage, position protocol.Positio
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lineage, m.position = lineage, position
-	for _, t := range m.kinds {
+	for name := range m.kinds {
+		t := m.fork(name)
 		clear(t.rows)
 		clear(t.changed)
+		t.minValid = 0
 	}
 	for _, key := range keys {
-		m.set(kind, key, "restored")
+		m.set(m.kinds[kind], kind, key, "restored")
 	}
 }
 
@@ -185,7 +209,7 @@ func (m *mainSystem) Begin(context.Context) (source.Tx, error) {
 	tx := &modelTx{m: m, state: source.State{Lineage: m.lineage, Position: m.position, At: time.Now(), Kinds: map[string]source.KindState{}}, tables: map[string]*table{}}
 	for name, t := range m.kinds {
 		tx.state.Kinds[name] = source.KindState{MinValid: t.minValid, Epoch: t.epoch, Estimate: int64(len(t.rows)), Err: t.err}
-		tx.tables[name] = &table{rows: maps.Clone(t.rows), changed: maps.Clone(t.changed), bad: t.bad}
+		tx.tables[name] = t
 	}
 	return tx, nil
 }
@@ -224,7 +248,7 @@ func (tx *modelTx) gone(kind, key string, yield func(*protocol.Row) error) error
 
 func (tx *modelTx) Upserts(_ context.Context, kind string, from protocol.Position, yield func(*protocol.Row) error) error {
 	t := tx.tables[kind]
-	for _, key := range slices.Sorted(maps.Keys(t.rows)) {
+	for _, key := range t.keys() {
 		if t.changed[key] > from {
 			if err := tx.give(kind, key, yield); err != nil {
 				return err
@@ -264,7 +288,7 @@ func (tx *modelTx) Chunk(_ context.Context, kind string, after []byte, limit int
 	}
 	last := after
 	n := 0
-	for _, key := range slices.Sorted(maps.Keys(tx.tables[kind].rows)) {
+	for _, key := range tx.tables[kind].keys() {
 		if after != nil && strings.Compare(key, string(after)) <= 0 {
 			continue
 		}
