@@ -242,3 +242,20 @@ func TestSizeIsTheBatchWithoutItsHeader(t *testing.T) {
 		t.Errorf("Size and header make %d bytes, the batch has %d", got, want)
 	}
 }
+
+func TestRowsOfEqualSchemasShareASection(t *testing.T) {
+	e := protocol.NewEncoder()
+	row := employeeRow("10001", "A", true)
+	for range 3 {
+		if err := e.Row(partOfEmployee(t), &row); err != nil { // prepared anew each time
+			t.Fatal(err)
+		}
+	}
+	b, err := e.Finish(protocoltest.Header(1, "employee"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := decode(b, known(t)); err != nil || len(d.Sections) != 1 || d.rows() != 3 {
+		t.Errorf("read %d sections of %d rows, %v; want 1 of 3", len(d.Sections), d.rows(), err)
+	}
+}
