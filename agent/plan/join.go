@@ -55,8 +55,12 @@ func (r *reader) join(n ast.Node, path string, aliases []string) Join {
 		"as":       func(e entry) { j.As = r.alias(e) },
 		"on":       func(e entry) { j.On = r.on(e, aliases) },
 		"first":    func(e entry) { j.First = r.texts(e) },
+		"last":     func(e entry) { j.Last = r.texts(e) },
 		"optional": func(e entry) { j.Optional = r.truth(e) },
 	}, "table", "as", "on")
+	if j.First != nil && j.Last != nil {
+		r.fail(n, path, "has both first and last; keep one of them")
+	}
 	return j
 }
 

@@ -13,7 +13,7 @@
 //	      - table: Adresse
 //	        as: a
 //	        on: {AdresseID: m.AdresseID}   # at least one linked column belongs to the joined table's key
-//	        first: [Nr]                    # where several rows match, the lowest of these decides
+//	        first: [Nr]                    # where several rows match, the lowest of these decides; last: the highest
 //	        optional: true                 # a row without a match is sent all the same
 //	    fields:
 //	      employee_no: m.MedarbejderNr
@@ -96,8 +96,17 @@ type Join struct {
 	As       string
 	On       []On
 	First    []string // of several matching rows the one with the lowest values here
+	Last     []string // or the one with the highest values here
 	Optional bool
 	Line     int
+}
+
+// Pick returns the columns that choose among several matching rows: First or Last, whichever is given.
+func (j Join) Pick() []string {
+	if j.First != nil {
+		return j.First
+	}
+	return j.Last
 }
 
 // On is one condition of a join: the joined table's column equals a column of an earlier table, or a constant.
@@ -219,7 +228,7 @@ func (k *Kind) Uses() []Use {
 				uses = append(uses, Use{on.Ref, "join"})
 			}
 		}
-		for _, column := range j.First {
+		for _, column := range j.Pick() {
 			uses = append(uses, Use{Ref{j.As, column}, "join"})
 		}
 	}
@@ -282,7 +291,7 @@ func (p *Plan) Mapping(k *Kind) string {
 func (k *Kind) describe(w io.Writer) {
 	fmt.Fprintf(w, "kind %q %q %q %q %q\n", k.Record.Name, k.Table, k.As, k.Key, k.Filter)
 	for _, j := range k.Joins {
-		fmt.Fprintf(w, "join %q %q %q %t\n", j.Table, j.As, j.First, j.Optional)
+		fmt.Fprintf(w, "join %q %q %q %q %t\n", j.Table, j.As, j.First, j.Last, j.Optional)
 		for _, on := range j.On {
 			fmt.Fprintf(w, "on %q %q %q %t\n", on.Column, on.Ref, on.Value, on.Text)
 		}

@@ -137,7 +137,13 @@ func (c *catalog) checkJoin(j plan.Join) error {
 		return fmt.Errorf("the join of table %s is linked by no column of its primary key (%s); of a changed row only the key is known, so its dependents could not be found",
 			j.Table, strings.Join(c.tracked[name].key, ", "))
 	}
-	fixed = append(fixed, j.First...)
+	for _, name := range j.Pick() {
+		if column, _ := c.tables[strings.ToLower(j.Table.Name)].column(name); !column.notNull && column.pk == 0 {
+			return fmt.Errorf("column %s of table %s may be null and so cannot choose among several rows; choose by the primary key (%s)",
+				name, j.Table, strings.Join(c.tracked[strings.ToLower(j.Table.Name)].key, ", "))
+		}
+	}
+	fixed = append(fixed, j.Pick()...)
 	for _, unique := range c.tables[name].unique {
 		if subset(unique, fixed) {
 			return nil

@@ -35,7 +35,7 @@ func (s *statements) all() []string {
 // The names that statements add beside the plan's aliases, which cannot begin so.
 const (
 	changedAlias = "portalsync_c"
-	firstAlias   = "portalsync_f"
+	otherAlias   = "portalsync_o"
 )
 
 // statements builds a kind's texts. Names are quoted; the customer's SQL stands in parentheses.
@@ -133,16 +133,20 @@ func (c *catalog) joins(k *plan.Kind, joins []plan.Join) string {
 			word = "LEFT JOIN "
 		}
 		b.WriteString("\n" + word + quote(j.Table.Name) + " AS " + j.As + " ON " + joinCondition(j.As, j))
-		if len(j.First) == 0 {
+		if len(j.Pick()) == 0 {
 			continue
 		}
-		var lower, own []string
-		for _, column := range j.First {
-			lower = append(lower, qualified(firstAlias, column))
+		var other, own []string
+		for _, column := range j.Pick() {
+			other = append(other, qualified(otherAlias, column))
 			own = append(own, qualified(j.As, column))
 		}
-		b.WriteString(" AND NOT EXISTS (SELECT 1 FROM " + quote(j.Table.Name) + " AS " + firstAlias + " WHERE " +
-			joinCondition(firstAlias, j) + " AND (" + strings.Join(lower, ", ") + ") < (" + strings.Join(own, ", ") + "))")
+		before := " < "
+		if j.Last != nil {
+			before = " > "
+		}
+		b.WriteString(" AND NOT EXISTS (SELECT 1 FROM " + quote(j.Table.Name) + " AS " + otherAlias + " WHERE " +
+			joinCondition(otherAlias, j) + " AND (" + strings.Join(other, ", ") + ")" + before + "(" + strings.Join(own, ", ") + "))")
 	}
 	return b.String()
 }
