@@ -117,6 +117,7 @@ func jsonRows(s *protocol.SectionSchema, rows []protocol.Row) []jsonRow {
 				objects[i].Values[s.Fields[f].Name] = v.N
 			case protocol.Text:
 				objects[i].Values[s.Fields[f].Name] = v.S
+			case protocol.Null, protocol.Bool, protocol.Bytes, protocol.Big: // payslip lines have none but null
 			}
 		}
 	}

@@ -172,7 +172,7 @@ func TestDecoderErrorNamesItsPlace(t *testing.T) {
 func TestEveryTruncationIsAnError(t *testing.T) {
 	for name, v := range goldenBatches(t) {
 		b := encode(t, v.batch)
-		for n := range len(b) {
+		for n := range b {
 			if _, err := decode(b[:n], known(t)); err == nil {
 				t.Errorf("%s: the first %d of %d bytes are read as a batch", name, n, len(b))
 			}

@@ -21,13 +21,13 @@ func isNamed(err error) bool {
 }
 
 // hold decodes b: it must give a named error or what the reference reads.
-func hold(t testing.TB, ref reference, b []byte, schemas func(protocol.SchemaHash) (*protocol.SectionSchema, bool)) {
-	t.Helper()
+func hold(tb testing.TB, ref reference, b []byte, schemas func(protocol.SchemaHash) (*protocol.SectionSchema, bool)) {
+	tb.Helper()
 	d, err := decode(b, schemas)
 	if err == nil {
-		ref.mustAgree(t, b, d)
+		ref.mustAgree(tb, b, d)
 	} else if !isNamed(err) {
-		t.Fatalf("unnamed error %v for %x", err, b)
+		tb.Fatalf("unnamed error %v for %x", err, b)
 	}
 }
 

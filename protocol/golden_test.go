@@ -28,9 +28,9 @@ type goldenBatch struct {
 	batch decoded
 }
 
-func goldenBatches(t testing.TB) map[string]goldenBatch {
-	t.Helper()
-	employee, line, all := partOfEmployee(t), protocoltest.Schema(t, "payslip_line"), wide(t)
+func goldenBatches(tb testing.TB) map[string]goldenBatch {
+	tb.Helper()
+	employee, line, all := partOfEmployee(tb), protocoltest.Schema(tb, "payslip_line"), wide(tb)
 	cut := protocoltest.Header(3, "employee", "payslip_line")
 	cut.Deletes = []protocol.KindCount{{Kind: "payslip_line", Count: 2}}
 	cut.Begin = []protocol.Begin{{Kind: "shift", Snapshot: protocol.NewSnapshotID(cut.Gen, 0), Epoch: "1"}}
@@ -194,6 +194,7 @@ func spell(v protocol.Value) string {
 	case protocol.Big:
 		n := new(big.Int).SetBytes([]byte(v.S))
 		return "int " + n.Mul(n, big.NewInt(v.N)).String()
+	case protocol.Null:
 	}
 	return "null"
 }

@@ -190,6 +190,7 @@ func drawCell(t *rapid.T, typ record.Type) protocol.Value {
 			}
 			return bigValue(n)
 		}
+	case record.Date, record.Time, record.Instant:
 	}
 	return protocol.IntValue(rapid.Int64().Draw(t, "int"))
 }

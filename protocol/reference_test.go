@@ -21,8 +21,8 @@ type reference struct {
 	enc cbor.EncMode
 }
 
-func newReference(t testing.TB) reference {
-	t.Helper()
+func newReference(tb testing.TB) reference {
+	tb.Helper()
 	dec, err := cbor.DecOptions{
 		DupMapKey:       cbor.DupMapKeyEnforcedAPF,
 		IndefLength:     cbor.IndefLengthForbidden,
@@ -30,11 +30,11 @@ func newReference(t testing.TB) reference {
 		MaxNestedLevels: 8, MaxArrayElements: 1 << 20,
 	}.DecMode()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	enc, err := cbor.CoreDetEncOptions().EncMode()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return reference{dec: dec, enc: enc}
 }
@@ -217,6 +217,7 @@ func cellItem(v protocol.Value) any {
 			n.Neg(n)
 		}
 		return *n
+	case protocol.Null:
 	}
 	return nil
 }
@@ -258,8 +259,8 @@ func (r reference) mustAgree(t failer, batch []byte, d decoded) {
 }
 
 // wide is a schema with a field of every type and a key of two fields that do not stand side by side.
-func wide(t testing.TB) *protocol.SectionSchema {
-	t.Helper()
+func wide(tb testing.TB) *protocol.SectionSchema {
+	tb.Helper()
 	return protocol.PrepareSchema(wideSchema())
 }
 
@@ -272,11 +273,11 @@ func wideSchema() protocol.Schema {
 }
 
 // known are the schemas that tests decode with: every kind of the catalogue whole, a part of one, and wide.
-func known(t testing.TB) func(protocol.SchemaHash) (*protocol.SectionSchema, bool) {
-	t.Helper()
-	all := []*protocol.SectionSchema{wide(t), partOfEmployee(t)}
+func known(tb testing.TB) func(protocol.SchemaHash) (*protocol.SectionSchema, bool) {
+	tb.Helper()
+	all := []*protocol.SectionSchema{wide(tb), partOfEmployee(tb)}
 	for _, k := range record.All() {
-		all = append(all, protocoltest.Schema(t, k.Name))
+		all = append(all, protocoltest.Schema(tb, k.Name))
 	}
 	byHash := map[protocol.SchemaHash]*protocol.SectionSchema{}
 	for _, s := range all {
@@ -288,11 +289,11 @@ func known(t testing.TB) func(protocol.SchemaHash) (*protocol.SectionSchema, boo
 	}
 }
 
-func partOfEmployee(t testing.TB) *protocol.SectionSchema {
-	t.Helper()
+func partOfEmployee(tb testing.TB) *protocol.SectionSchema {
+	tb.Helper()
 	s, err := protocol.NewSchema(record.ByName("employee"), []string{"name", "active"})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return protocol.PrepareSchema(s)
 }

@@ -12,11 +12,11 @@ import (
 )
 
 // Schema returns the prepared schema of all fields of a kind.
-func Schema(t testing.TB, kind string) *protocol.SectionSchema {
-	t.Helper()
+func Schema(tb testing.TB, kind string) *protocol.SectionSchema {
+	tb.Helper()
 	k := record.ByName(kind)
 	if k == nil {
-		t.Fatalf("record kind %s does not exist", kind)
+		tb.Fatalf("record kind %s does not exist", kind)
 	}
 	names := make([]string, len(k.Fields))
 	for i, f := range k.Fields {
@@ -24,7 +24,7 @@ func Schema(t testing.TB, kind string) *protocol.SectionSchema {
 	}
 	s, err := protocol.NewSchema(k, names)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return protocol.PrepareSchema(s)
 }
@@ -114,17 +114,17 @@ func Header(seq protocol.Seq, covers ...string) protocol.Header {
 }
 
 // Batch encodes the rows as one batch.
-func Batch(t testing.TB, h protocol.Header, s *protocol.SectionSchema, rows []protocol.Row) []byte {
-	t.Helper()
+func Batch(tb testing.TB, h protocol.Header, s *protocol.SectionSchema, rows []protocol.Row) []byte {
+	tb.Helper()
 	e := protocol.NewEncoder()
 	for i := range rows {
 		if err := e.Row(s, &rows[i]); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	b, err := e.Finish(h)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

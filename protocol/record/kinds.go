@@ -21,7 +21,7 @@ var kinds = []*Kind{
 	}},
 	{Name: "pay_rate", Key: []string{"employee_no", "valid_from"}, Retention: 5, Fields: []Field{
 		text("employee_no", Personal), date("valid_from", Personal), decimal("rate", 4, Salary),
-		opt(text("unit", Public)), opt(text("currency", Public)), opt(integer("periods_per_month", Public)),
+		opt(text("unit", Public)), opt(text("currency", Public)), opt(integer("periods_per_month")),
 	}},
 	{Name: "shift", Key: []string{"shift_no"}, Fields: []Field{
 		text("shift_no", Public), text("name", Public), timeOfDay("starts_at", Public), timeOfDay("ends_at", Public),
@@ -37,19 +37,19 @@ var kinds = []*Kind{
 		opt(text("document_no", Personal)), opt(text("title", Public)),
 	}},
 	{Name: "payslip_line", Key: []string{"payslip_no", "line_no"}, Retention: 5, Fields: []Field{
-		text("payslip_no", Personal), integer("line_no", Public), text("employee_no", Personal),
+		text("payslip_no", Personal), integer("line_no"), text("employee_no", Personal),
 		text("code", Public), text("label", Public), opt(decimal("quantity", 4, Salary)),
 		opt(text("unit", Public)), opt(decimal("rate", 4, Salary)), decimal("amount", 2, Salary),
 		opt(decimal("year_to_date", 2, Salary)), opt(text("section", Public)), opt(text("account", Public)),
 	}},
 	{Name: "document", Key: []string{"document_no"}, Retention: 5, Fields: []Field{
 		text("document_no", Personal), text("employee_no", Personal), text("title", Personal),
-		text("media_type", Public), integer("size", Public), opt(date("dated_on", Personal)),
+		text("media_type", Public), integer("size"), opt(date("dated_on", Personal)),
 		{Name: "content", Type: Document, Class: DocumentClass},
 	}},
 	{Name: "balance_type", Key: []string{"balance_type_no"}, Fields: []Field{
 		text("balance_type_no", Public), text("name", Public), text("unit", Public),
-		opt(integer("sort", Public)), opt(text("name_sv", Public)), opt(text("name_en", Public)),
+		opt(integer("sort")), opt(text("name_sv", Public)), opt(text("name_en", Public)),
 	}},
 	{Name: "balance", Key: []string{"employee_no", "balance_type_no"}, Retention: 5, Fields: []Field{
 		text("employee_no", Personal), text("balance_type_no", Public), decimal("amount", 4, Personal),
@@ -57,7 +57,7 @@ var kinds = []*Kind{
 	}},
 	{Name: "absence_type", Key: []string{"absence_type_no"}, Fields: []Field{
 		text("absence_type_no", Public), text("name", Public), opt(text("unit", Public)),
-		boolean("reportable", Public), opt(text("balance_type_no", Public)), opt(integer("sort", Public)),
+		boolean("reportable", Public), opt(text("balance_type_no", Public)), opt(integer("sort")),
 		opt(text("name_sv", Public)), opt(text("name_en", Public)),
 	}},
 	{Name: "absence", Key: []string{"absence_no"}, Retention: 5, Fields: []Field{
@@ -103,7 +103,7 @@ var kinds = []*Kind{
 }
 
 func text(name string, c Class) Field      { return Field{Name: name, Type: Text, Class: c} }
-func integer(name string, c Class) Field   { return Field{Name: name, Type: Int, Class: c} }
+func integer(name string) Field            { return Field{Name: name, Type: Int, Class: Public} }
 func boolean(name string, c Class) Field   { return Field{Name: name, Type: Bool, Class: c} }
 func date(name string, c Class) Field      { return Field{Name: name, Type: Date, Class: c} }
 func timeOfDay(name string, c Class) Field { return Field{Name: name, Type: Time, Class: c} }
