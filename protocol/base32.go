@@ -43,7 +43,7 @@ func base32Unpack(symbols []byte) (raw []byte, version byte) {
 	return raw, version
 }
 
-// base32Text writes bytes whose number of bits is a multiple of five or is cut down to one.
+// base32Text writes bytes; bits past the last five are left out.
 func base32Text(raw []byte) string {
 	acc, bits := uint32(0), 0
 	var b strings.Builder

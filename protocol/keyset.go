@@ -31,8 +31,8 @@ func RootFingerprintOf(public ed25519.PublicKey) RootFingerprint {
 	return RootFingerprint(sum[:16])
 }
 
-// String returns the fingerprint in groups of four characters, for people.
-func (f RootFingerprint) String() string { return grouped(base32Text(f[:]), 4) }
+// String returns the first 120 bits in six groups of four characters, for people.
+func (f RootFingerprint) String() string { return grouped(base32Text(f[:15]), 4) }
 
 // PublicKey is one key of a keyset and when it may be used.
 type PublicKey struct {
