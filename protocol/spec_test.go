@@ -145,3 +145,11 @@ func TestSpecificationNamesEveryMember(t *testing.T) {
 		}
 	}
 }
+
+func TestSpecificationLinksToWhatExists(t *testing.T) {
+	for _, m := range regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(readSpecification(t), -1) {
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Errorf("link: %v", err)
+		}
+	}
+}
