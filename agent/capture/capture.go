@@ -57,6 +57,8 @@ type Config struct {
 	Stall   time.Duration // without progress although batches were accepted, before OPEN; 0 means 10min
 	Advance time.Duration // longest time the checkpoint lags behind an idle main system; 0 means 15min
 
+	BatchRows int // rows in a batch, at most and by default protocol.MaxBatchRows
+
 	// Reports is handed the reports that wait for the main system, as the portal offered them. It returns
 	// when it has done what it can; what stays unacknowledged is offered again. Nil ignores reports.
 	Reports func(ctx context.Context, reports []protocol.SealedReport)
@@ -92,6 +94,7 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 	cfg.Wait = cmp.Or(cfg.Wait, 25*time.Second)
 	cfg.Stall = cmp.Or(cfg.Stall, 10*time.Minute)
 	cfg.Advance = cmp.Or(cfg.Advance, 15*time.Minute)
+	cfg.BatchRows = min(cmp.Or(cfg.BatchRows, protocol.MaxBatchRows), protocol.MaxBatchRows)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	planned := src.Kinds()
 	return &Capture{
@@ -102,7 +105,7 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 		planned: planned,
 		polls:   make([]time.Time, len(planned)),
 		enc:     protocol.NewEncoder(),
-		maxRows: protocol.MaxBatchRows,
+		maxRows: cfg.BatchRows,
 		status:  status{told: protocol.AgentStatus{State: stateStarting}, bad: badRows{}},
 	}
 }

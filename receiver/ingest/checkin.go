@@ -55,13 +55,18 @@ func (in *Ingest) checkIn(c *call) (any, error) {
 // look reads the state of the agent's stream and says whether it differs from what the agent knows.
 func (in *Ingest) look(c *call, r *protocol.CheckInRequest) (*protocol.CheckInAnswer, bool, error) {
 	tenant, stream := c.agent.Tenant, c.agent.Stream
+	// The queue first: a batch that the writer finishes between the two looks is then seen as applied. The other way
+	// round it would be seen as neither applied nor queued, and the agent would take it for lost (stall rule).
+	enqueued, queued, err := in.queue.State(c.Context(), tenant, stream, r.Gen)
+	if err != nil {
+		return nil, false, err
+	}
 	st, kinds, err := in.store.StreamState(c.Context(), tenant, stream)
 	if err != nil {
 		return nil, false, err
 	}
-	enqueued, queued, err := in.queue.State(c.Context(), tenant, stream, st.Gen)
-	if err != nil {
-		return nil, false, err
+	if st.Gen != r.Gen {
+		enqueued, queued = 0, 0
 	}
 	reports, err := in.store.PendingReports(c.Context(), tenant, stream, maxReports)
 	if err != nil {
