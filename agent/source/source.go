@@ -70,7 +70,8 @@ var (
 )
 
 // KindError reports that the database refused a kind's statement, for instance because an expression of
-// the plan meets a row it cannot work on. Other kinds can be read; treat it like [KindState.Err].
+// the plan meets a row it cannot work on. Other kinds can be read. The source tells it as [KindState.Err] from
+// then on and tries again after a minute.
 type KindError struct {
 	Kind string
 	Err  error // a sentence without row content

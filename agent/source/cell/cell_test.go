@@ -138,3 +138,29 @@ func TestTranslate(t *testing.T) {
 		t.Errorf("other code = %v, %v", got.N, err)
 	}
 }
+
+func TestFormat(t *testing.T) {
+	zone := time.FixedZone("", 3600)
+	tests := map[string]struct {
+		field record.Field
+		have  protocol.Value
+		want  string
+	}{
+		"null is empty":          {have: protocol.NullValue()},
+		"a decimal":              {field: record.Field{Type: record.Decimal, Scale: 4}, have: protocol.IntValue(-634615), want: "-63.4615"},
+		"a decimal below one":    {field: record.Field{Type: record.Decimal, Scale: 2}, have: protocol.IntValue(-5), want: "-0.05"},
+		"a date":                 {field: record.Field{Type: record.Date}, have: protocol.DateValue(1969, 12, 31), want: "1969-12-31"},
+		"a time":                 {field: record.Field{Type: record.Time}, have: protocol.IntValue(7 * 3600 * ticksPerSecond), want: "07:00:00"},
+		"an instant":             {field: record.Field{Type: record.Instant}, have: protocol.IntValue(5_000_000), want: "1970-01-01T01:00:00.5+01:00"},
+		"bytes are not shown":    {field: record.Field{Type: record.Document}, have: protocol.BytesValue("%PDF"), want: "(4 bytes)"},
+		"a truth value":          {field: record.Field{Type: record.Bool}, have: protocol.BoolValue(true), want: "true"},
+		"a whole number is kept": {field: record.Field{Type: record.Int}, have: protocol.IntValue(-7), want: "-7"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := Format(tt.field, tt.have, zone); got != tt.want {
+				t.Errorf("Format = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

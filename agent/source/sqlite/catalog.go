@@ -30,11 +30,12 @@ type tableInfo struct {
 }
 
 type column struct {
-	name      string
-	declared  string
-	collation string
-	notNull   bool
-	pk        int
+	name       string
+	declared   string
+	collation  string
+	notNull    bool
+	hasDefault bool
+	pk         int
 }
 
 // column returns the named column; SQLite's names do not tell case apart.
@@ -52,7 +53,7 @@ FROM   sqlite_master
 WHERE  type IN ('table', 'view') AND name = ? COLLATE NOCASE`
 
 const columnsSQL = `
-SELECT name, type, "notnull", pk
+SELECT name, type, "notnull", pk, dflt_value IS NOT NULL
 FROM   pragma_table_xinfo(?)
 WHERE  hidden <> 1
 ORDER  BY cid`
@@ -75,7 +76,7 @@ func readTable(ctx context.Context, q querier, name string) (*tableInfo, error) 
 	}
 	err = each(ctx, q, columnsSQL, []any{t.name}, func(rows *sql.Rows) error {
 		c := column{collation: "BINARY"}
-		if err := rows.Scan(&c.name, &c.declared, &c.notNull, &c.pk); err != nil {
+		if err := rows.Scan(&c.name, &c.declared, &c.notNull, &c.pk, &c.hasDefault); err != nil {
 			return err
 		}
 		t.columns = append(t.columns, c)

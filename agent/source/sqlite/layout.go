@@ -18,7 +18,8 @@ type layout struct {
 	kind       *plan.Kind
 	tables     []string // lower-case names of all its tables, the main one first
 	statements statements
-	err        error // a sentence
+	problems   []error // sentences
+	err        error   // the first of them
 }
 
 // catalog is the part of the database's description that layouts are made from.
@@ -30,9 +31,8 @@ type catalog struct {
 	triggers map[string]int
 }
 
-// layoutsOf holds every planned kind against the database. What does not fit is the kind's err; the error
-// returned means that the database could not be asked.
-func layoutsOf(ctx context.Context, conn *sql.Conn, p *plan.Plan, known map[string]*tracked) (map[string]*layout, error) {
+// catalogOf describes the tables that the plan reads.
+func catalogOf(ctx context.Context, conn *sql.Conn, p *plan.Plan, known map[string]*tracked) (*catalog, error) {
 	triggers, err := readTriggers(ctx, conn)
 	if err != nil {
 		return nil, err
@@ -43,16 +43,29 @@ func layoutsOf(ctx context.Context, conn *sql.Conn, p *plan.Plan, known map[stri
 			return nil, err
 		}
 	}
+	return c, nil
+}
+
+// layoutsOf holds every planned kind against the database. What does not fit is the kind's err; the error
+// returned means that the database could not be asked.
+func layoutsOf(ctx context.Context, conn *sql.Conn, p *plan.Plan, known map[string]*tracked) (map[string]*layout, error) {
+	c, err := catalogOf(ctx, conn, p, known)
+	if err != nil {
+		return nil, err
+	}
 	layouts := map[string]*layout{}
 	for _, k := range p.Kinds {
 		l := &layout{kind: k, tables: []string{strings.ToLower(k.Table.Name)}}
 		for _, j := range k.Joins {
 			l.tables = append(l.tables, strings.ToLower(j.Table.Name))
 		}
-		if l.err = c.check(k); l.err == nil {
+		if l.problems = c.check(k); l.problems == nil {
 			l.statements = c.statements(k)
-			l.err = c.try(l)
+			if err := c.try(l); err != nil {
+				l.problems = []error{err}
+			}
 		}
+		l.err = firstError(l.problems...)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -61,32 +74,38 @@ func layoutsOf(ctx context.Context, conn *sql.Conn, p *plan.Plan, known map[stri
 	return layouts, nil
 }
 
-// check returns the first thing in which the database does not fit the kind.
-func (c *catalog) check(k *plan.Kind) error {
-	if err := c.checkTable(k.Table); err != nil {
-		return err
-	}
-	for _, j := range k.Joins {
-		if err := c.checkTable(j.Table); err != nil {
-			return err
+// check returns everything in which the database does not fit the kind. What rests on a table that cannot be
+// read is not looked at.
+func (c *catalog) check(k *plan.Kind) []error {
+	var problems []error
+	add := func(err error) {
+		if err != nil {
+			problems = append(problems, err)
 		}
 	}
+	add(c.checkTable(k.Table))
+	for _, j := range k.Joins {
+		add(c.checkTable(j.Table))
+	}
+	if problems != nil {
+		return problems
+	}
+	told := map[string]bool{}
 	for _, use := range k.Uses() {
-		if err := c.checkColumn(k, use); err != nil {
-			return err
+		if err := c.checkColumn(k, use); err != nil && !told[use.String()] {
+			told[use.String()] = true
+			add(err)
 		}
 	}
 	key := c.tracked[strings.ToLower(k.Table.Name)].key
 	if !sameNames(key, k.Key) {
-		return fmt.Errorf("table %s has the primary key (%s) but the plan says (%s); write the primary key in the plan",
-			k.Table, strings.Join(key, ", "), strings.Join(k.Key, ", "))
+		add(fmt.Errorf("table %s has the primary key (%s) but the plan says (%s); write the primary key in the plan",
+			k.Table, strings.Join(key, ", "), strings.Join(k.Key, ", ")))
 	}
 	for _, j := range k.Joins {
-		if err := c.checkJoin(j); err != nil {
-			return err
-		}
+		add(c.checkJoin(j))
 	}
-	return nil
+	return problems
 }
 
 func (c *catalog) checkTable(t plan.Table) error {

@@ -60,6 +60,7 @@ type Source struct {
 	schema    int64   // schema_version that layouts belongs to
 	layouts   map[string]*layout
 	estimates map[string]estimate
+	failures  map[string]failure
 }
 
 // estimate is a table's row count, kept for a while because counting reads the table's smallest index.
@@ -70,10 +71,19 @@ type estimate struct {
 
 const estimateAge = 15 * time.Minute
 
+// failure is a kind's statement that the database refused. It stands as the kind's error for a while, so
+// that the other kinds flow and the statement is still tried again once the rows may have been mended.
+type failure struct {
+	err error
+	at  time.Time
+}
+
+const failureAge = time.Minute
+
 // Open prepares to read the database file through the plan. Nothing is read before Begin; a file that is
 // missing is [source.ErrGone].
 func Open(path string, p *plan.Plan, cfg Config) (*Source, error) {
-	s := &Source{path: path, plan: p, busy: cfg.Busy, estimates: map[string]estimate{}}
+	s := &Source{path: path, plan: p, busy: cfg.Busy, estimates: map[string]estimate{}, failures: map[string]failure{}}
 	if s.busy == 0 {
 		s.busy = 5 * time.Second
 	}
@@ -124,6 +134,24 @@ func (s *Source) Close() error {
 	}
 	s.read, s.write = nil, nil
 	return err
+}
+
+// fail keeps that the database refused a kind's statement.
+func (s *Source) fail(kind string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures[kind] = failure{err: err, at: time.Now()}
+}
+
+// failure returns a kind's error that is kept, if any.
+func (s *Source) failure(kind string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok := s.failures[kind]
+	if !ok || time.Since(f.at) >= failureAge {
+		return nil
+	}
+	return fmt.Errorf("the database refused to read it: %w", f.err)
 }
 
 // reader returns the read-only connections. A file that was replaced by another is opened anew: an open

@@ -307,10 +307,15 @@ func TestStatementsThatFailOnARowAreTheKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Replace(departmentPlan("d", "n", "navn"), `"d.navn"`, `{expr: "json_extract(d.navn, '$.x')"}`, 1)
-	tx := begin(t, open(t, path, text))
+	s := open(t, path, text)
+	tx := begin(t, s)
 	_, _, err := tx.Chunk(context.Background(), "department", nil, 10, func(*protocol.Row) error { return nil })
 	var kind *source.KindError
 	if !errors.As(err, &kind) || kind.Kind != "department" {
 		t.Errorf("Chunk = %v, want a KindError", err)
+	}
+	tx.Close()
+	if err := begin(t, s).State().Kinds["department"].Err; err == nil {
+		t.Error("the next transaction does not tell it as the kind's error")
 	}
 }

@@ -68,9 +68,9 @@ func (t *Tx) begin(ctx context.Context) error {
 	}
 	t.state.Kinds = make(map[string]source.KindState, len(t.layouts))
 	for name, l := range t.layouts {
-		k := source.KindState{MinValid: l.minValid(known), Err: l.err}
+		k := source.KindState{MinValid: l.minValid(known), Err: firstError(l.err, t.source.failure(name))}
 		k.Epoch = l.epoch(t.source.plan.Mapping(l.kind), known)
-		if l.err == nil {
+		if k.Err == nil {
 			if k.Estimate, err = t.source.estimate(ctx, t.conn, l.kind.Table.Name); err != nil {
 				return err
 			}
@@ -303,6 +303,7 @@ func (t *Tx) readError(ctx context.Context, l *layout, err error) error {
 	}
 	classified := classify(ctx, err)
 	if classified == err {
+		t.source.fail(l.kind.Record.Name, err)
 		return &source.KindError{Kind: l.kind.Record.Name, Err: err}
 	}
 	return fmt.Errorf("read %s: %w", l.kind.Record.Name, classified)
