@@ -20,11 +20,11 @@ var layers = map[string][]string{
 	"agent":                   {"agent/capture", "agent/config", "agent/daemon", "agent/doctor", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite", "protocol"},
 	"agent/config":            {"agent/plan"},
 	"agent/keystore":          {"protocol"},
-	"agent/plan":              {"agent/source/cell", "protocol", "protocol/record"},
+	"agent/plan":              {"agent/source", "agent/source/cell", "protocol", "protocol/record"},
 	"agent/source":            {"protocol", "protocol/record"},
 	"agent/source/cell":       {"protocol", "protocol/record"},
 	"agent/source/sqlite":     {"agent/plan", "agent/source", "agent/source/cell", "protocol", "protocol/record"},
-	"agent/source/sourcetest": {"agent/source", "protocol", "protocol/record"},
+	"agent/source/sourcetest": {"agent/plan", "agent/source", "protocol"},
 	"agent/capture":           {"agent/source", "protocol", "protocol/record"},
 	"agent/push":              {"agent/keystore", "protocol"},
 	"agent/inbox":             {"protocol"},
@@ -52,8 +52,9 @@ var layers = map[string][]string{
 
 // testLayers is what tests may import besides: test environments, and the other side where both are tested together.
 var testLayers = map[string][]string{
-	"protocol":       {"protocol/protocoltest"},
-	"receiver/queue": {"receiver/testenv"},
+	"agent/source/sqlite": {"agent/inbox", "agent/source/sourcetest"},
+	"protocol":            {"protocol/protocoltest"},
+	"receiver/queue":      {"receiver/testenv"},
 }
 
 // symbols may be used by these packages only: each is a rule of the design that imports cannot say.
