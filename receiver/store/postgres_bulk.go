@@ -43,26 +43,21 @@ func (t *copyTx) load(ctx context.Context, c *copyRows, gone bool) error {
 	if used && have == want {
 		return nil
 	}
-	delete(t.loaded, c.kind.Name)
-	stage := stageName(c.kind.Name)
-	fields := strings.Join(fieldNames(c.kind), ", ")
+	t.loaded[c.kind.Name] = load{} // unknown, should the rest fail
+	stage, fields := stageName(c.kind.Name), strings.Join(fieldNames(c.kind), ", ")
 	columns, body := fields+", "+stampColumns, c.up
 	if gone {
 		columns, body = strings.Join(c.kind.Key, ", ")+", key_hash", c.gone
 	}
-	if used {
-		if _, err := t.sqlTx.ExecContext(ctx, "DELETE FROM "+stage); err != nil {
-			return fmt.Errorf("clear staging table: %w", err)
-		}
-	}
 	prepare := "CREATE TEMPORARY TABLE IF NOT EXISTS " + strings.TrimPrefix(stage, stageSchema) +
 		" ON COMMIT DELETE ROWS AS SELECT " + fields + ", " + stampColumns + " FROM " + tableName(c.kind.Name) + " WITH NO DATA"
+	if used {
+		prepare += "; DELETE FROM " + stage
+	}
 	err := t.conn.Raw(func(driverConn any) error {
 		raw := driverConn.(*stdlib.Conn).Conn().PgConn()
-		if !used {
-			if _, err := raw.Exec(ctx, prepare).ReadAll(); err != nil {
-				return fmt.Errorf("make staging table: %w", err)
-			}
+		if _, err := raw.Exec(ctx, prepare).ReadAll(); err != nil {
+			return fmt.Errorf("make staging table: %w", err)
 		}
 		if _, err := raw.CopyFrom(ctx, bytes.NewReader(body), "COPY "+stage+" ("+columns+") FROM STDIN"); err != nil {
 			return fmt.Errorf("copy to staging table: %w", err)
