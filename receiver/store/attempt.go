@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,10 +17,12 @@ func (tx *StreamTx) Attempt(ctx context.Context, f func() error) error {
 	if _, err := tx.tx().ExecContext(ctx, "SAVEPOINT attempt"); err != nil {
 		return fmt.Errorf("set savepoint: %w", err)
 	}
+	stream, kinds := tx.stream, slices.Clone(tx.kinds)
 	err := f()
 	end := "RELEASE SAVEPOINT attempt"
 	if err != nil {
 		end = "ROLLBACK TO SAVEPOINT attempt"
+		tx.stream, tx.kinds = stream, kinds
 		tx.bulk.undone()
 	}
 	if _, endErr := tx.tx().ExecContext(ctx, end); endErr != nil {
@@ -59,9 +62,11 @@ func (sqliteDialect) unfit(err error) bool {
 	return false
 }
 
-// undone forgets what the staging tables hold, and that they exist.
+// undone notes that nobody knows what the staging tables hold, nor whether they still exist.
 func (t *copyTx) undone() {
-	clear(t.loaded)
+	for kind := range t.loaded {
+		t.loaded[kind] = load{}
+	}
 	t.looped = false
 }
 
