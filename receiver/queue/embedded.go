@@ -20,6 +20,6 @@ func Embedded(addr string) (*miniredis.Miniredis, redis.UniversalClient, error) 
 		return nil, nil, fmt.Errorf("start the embedded Redis on %s: %w", addr, err)
 	}
 	opts := &redis.Options{Addr: server.Addr()}
-	sizePool(opts)
+	tune(opts)
 	return server, redis.NewClient(opts), nil
 }

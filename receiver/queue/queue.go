@@ -78,14 +78,17 @@ func Dial(url string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the Redis address: %w", err)
 	}
-	sizePool(opts)
+	tune(opts)
 	return redis.NewClient(opts), nil
 }
 
-// sizePool makes room for a blocked read per shard and as many connections for everything else.
-func sizePool(opts *redis.Options) {
+// tune makes room for a blocked read per shard and as many connections for everything else, and lets a Redis that is
+// gone be told at once: whoever asks tries again, with its own patience.
+func tune(opts *redis.Options) {
 	opts.PoolSize = max(opts.PoolSize, 2*Shards)
 	opts.MaxIdleConns = Shards
+	opts.MaxRetries = 1 // a connection of the pool may have died with the last Redis
+	opts.DialerRetries = 1
 }
 
 // Entry is one sealed batch on its way.

@@ -17,7 +17,7 @@ import (
 // everywhere runs one promise of the queue on a real Redis and on the embedded one.
 func everywhere(t *testing.T, promise func(t *testing.T, client redis.UniversalClient)) {
 	t.Helper()
-	t.Run("redis", func(t *testing.T) { promise(t, dial(t, testenv.Redis(t).URL)) })
+	t.Run("redis", func(t *testing.T) { promise(t, dial(t, testenv.NewRedis(t, testenv.RedisConfig{}).URL())) })
 	t.Run("embedded", func(t *testing.T) { promise(t, embedded(t)) })
 }
 
@@ -293,4 +293,39 @@ func clearWake(w *queue.Watcher) {
 	case <-w.C:
 	default:
 	}
+}
+
+func TestNonceIsNewOnce(t *testing.T) {
+	everywhere(t, func(t *testing.T, client redis.UniversalClient) {
+		q := queue.New(client, queue.Config{})
+		for _, tt := range []struct {
+			key  protocol.KeyID
+			want bool
+		}{{"k1", true}, {"k1", false}, {"k2", true}} {
+			if first, err := q.FirstUse(t.Context(), tt.key, "n"); err != nil || first != tt.want {
+				t.Errorf("FirstUse(%s) = %v, %v, want %v", tt.key, first, err, tt.want)
+			}
+		}
+	})
+}
+
+func TestHoldersThatLiveAreCounted(t *testing.T) {
+	everywhere(t, func(t *testing.T, client redis.UniversalClient) {
+		q := queue.New(client, queue.Config{})
+		join := func(holder string, ttl time.Duration, want int) {
+			t.Helper()
+			if n, err := q.Join(t.Context(), holder, ttl); err != nil || n != want {
+				t.Errorf("Join(%s) = %d, %v, want %d", holder, n, err, want)
+			}
+		}
+		join("a", time.Minute, 1)
+		join("b", time.Minute, 2)
+		join("a", time.Minute, 2)
+		join("dead", -time.Second, 3)
+		join("a", time.Minute, 2)
+		if err := q.Leave(t.Context(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		join("a", time.Minute, 1)
+	})
 }

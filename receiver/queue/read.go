@@ -41,6 +41,17 @@ func (q *Queue) Reader(shard int) *Reader {
 // caller knows those it still holds by their ID. A cancelled ctx returns at once with its error; what
 // Redis delivers to the abandoned read comes again with the next Reader.
 func (r *Reader) Next(ctx context.Context, wait bool) ([]Entry, error) {
+	entries, err := r.next(ctx, wait)
+	if errors.Is(err, errCreated) {
+		entries, err = r.next(ctx, wait)
+	}
+	return entries, err
+}
+
+// errCreated reports that the group was lost with Redis' memory and made again: read again.
+var errCreated = errors.New("the consumer group was made")
+
+func (r *Reader) next(ctx context.Context, wait bool) ([]Entry, error) {
 	if r.after == ">" && time.Since(r.checked) > recheck {
 		r.rewind()
 	}
@@ -88,7 +99,10 @@ func (r *Reader) read(ctx context.Context, after string, block time.Duration) ([
 		return nil, nil
 	case redis.HasErrorPrefix(got.err, "NOGROUP"), redis.HasErrorPrefix(got.err, "UNBLOCKED"):
 		r.rewind()
-		return nil, r.create(ctx, key)
+		if err := r.create(ctx, key); err != nil {
+			return nil, err
+		}
+		return nil, errCreated
 	case errors.As(got.err, &timeout) && timeout.Timeout():
 		r.rewind()
 		return nil, nil

@@ -157,41 +157,55 @@ func TestReaderReadsAtMostCount(t *testing.T) {
 }
 
 func TestRedisKilledAndStartedAgain(t *testing.T) {
-	server := testenv.Redis(t)
-	q := queue.New(dial(t, server.URL), queue.Config{})
-	run(t, q)
-	r := q.Reader(queue.Shard(tenant))
-	enqueue(t, q, entry(5, 1, "a"), 0)
-	drain(t, r)
-	w := q.Watch(stream)
-	defer w.Close()
-	subscribed(t, q)
-	clearWake(w)
+	for name, cfg := range map[string]testenv.RedisConfig{
+		"with everything lost": {},
+		"with everything kept": {AppendOnly: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := testenv.NewRedis(t, cfg)
+			q := queue.New(dial(t, server.URL()), queue.Config{})
+			run(t, q)
+			r := q.Reader(queue.Shard(tenant))
+			enqueue(t, q, entry(5, 1, "a"), 0)
+			drain(t, r)
+			w := q.Watch(stream)
+			defer w.Close()
+			subscribed(t, q)
+			clearWake(w)
 
-	server.Kill(t)
-	if _, err := q.Enqueue(t.Context(), entry(5, 2, "b"), 0); err == nil {
-		t.Error("Enqueue with Redis gone = nil, want an error")
-	}
-	if _, err := r.Next(t.Context(), true); err == nil {
-		t.Error("Next with Redis gone = nil, want an error")
-	}
-	server.Start(t)
+			server.Kill(t)
+			if _, err := q.Enqueue(t.Context(), entry(5, 2, "b"), 0); err == nil {
+				t.Error("Enqueue with Redis gone = nil, want an error")
+			}
+			if _, err := r.Next(t.Context(), true); err == nil {
+				t.Error("Next with Redis gone = nil, want an error")
+			}
+			server.Start(t)
 
-	<-w.C // the new subscription wakes everybody: something may have been missed
-	if _, err := q.Enqueue(t.Context(), entry(5, 2, "b"), 1); err != nil {
-		t.Fatalf("Enqueue after the restart: %v", err)
-	}
-	var got []queue.Entry
-	for len(got) == 0 || got[len(got)-1].Seq != 2 {
-		got = append(got, next(t, r, true)...)
-	}
-	if err := q.Done(t.Context(), got...); err != nil {
-		t.Fatalf("Done after the restart: %v", err)
+			<-w.C // the new subscription wakes everybody: something may have been missed
+			if _, err := q.Enqueue(t.Context(), entry(5, 2, "b"), 1); err != nil {
+				t.Fatalf("Enqueue after the restart: %v", err)
+			}
+			var got []queue.Entry
+			for len(got) == 0 || got[len(got)-1].Seq != 2 {
+				got = append(got, next(t, r, true)...)
+			}
+			want := "5/2"
+			if cfg.AppendOnly {
+				want = "5/1 5/2"
+			}
+			if seqs(got) != want {
+				t.Errorf("read %q after the restart, want %q", seqs(got), want)
+			}
+			if err := q.Done(t.Context(), got...); err != nil {
+				t.Fatalf("Done after the restart: %v", err)
+			}
+		})
 	}
 }
 
 func TestRedisOutOfMemoryIsFullAndLeavesNoTrace(t *testing.T) {
-	client := dial(t, testenv.Redis(t).URL)
+	client := dial(t, testenv.NewRedis(t, testenv.RedisConfig{}).URL())
 	q := queue.New(client, queue.Config{})
 	enqueue(t, q, entry(5, 1, "a"), 0)
 	got := drain(t, q.Reader(queue.Shard(tenant)))

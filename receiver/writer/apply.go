@@ -140,10 +140,8 @@ func (a *applying) batch(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(a.p.results) > 0 && a.takes(resultKind) {
-		if err := a.tx.SettleReports(ctx, a.p.results); err != nil {
-			return err
-		}
+	if err := a.results(ctx); err != nil {
+		return err
 	}
 	next := store.Checkpoint{
 		AppliedSeq: h.Seq,
@@ -217,6 +215,19 @@ func (a *applying) write(ctx context.Context, st *store.Stage) error {
 func (a *applying) setAside(ctx context.Context, l store.DeadLetter) error {
 	a.letters++
 	return a.tx.DeadLetter(ctx, l)
+}
+
+// results moves the reports on which the batch brings the main system's verdicts.
+func (a *applying) results(ctx context.Context) error {
+	if !a.takes(resultKind) {
+		return nil
+	}
+	for _, v := range a.p.results {
+		if err := a.tx.ApplyResult(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // chunk moves the cursor of a running snapshot, never the position.

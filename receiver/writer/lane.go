@@ -78,12 +78,12 @@ func (l *lane) take() *task {
 	return t
 }
 
-// firsts takes the oldest batch of every stream that has none taken, whether or not it is to wait.
-func (b *backlog) firsts() []*task {
-	var all []*task
+// waiting returns the streams that have a batch and none taken, whether or not it is to wait.
+func (b *backlog) waiting() []*lane {
+	var all []*lane
 	for _, stream := range b.turn {
 		if l := b.lanes[stream]; l.taken == 0 {
-			all = append(all, l.take())
+			all = append(all, l)
 		}
 	}
 	return all

@@ -139,8 +139,8 @@ func (w *Writer) Step(ctx context.Context) (worked bool, err error) {
 		if err := s.read(ctx, false); err != nil {
 			return false, err
 		}
-		for _, t := range s.backlog.firsts() {
-			switch got, err := s.settle(ctx, w.prepare(ctx, t)); got {
+		for _, l := range s.backlog.waiting() {
+			switch got, err := s.settle(ctx, w.prepare(ctx, l.take())); got {
 			case waits:
 			case failed:
 				return false, err
