@@ -176,6 +176,9 @@ func (c *call) read(ctx context.Context, resp *http.Response) error {
 		issuer := issuerOf(resp.TLS.PeerCertificates[0])
 		c.client.issuer.Store(&issuer)
 	}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		c.client.skew.Store(int64(date.Sub(c.client.cfg.Now())))
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, protocol.MaxMessageBytes+1))
 	if err != nil {
 		return fmt.Errorf("read answer: %w", err)

@@ -72,6 +72,7 @@ type Client struct {
 	offset    atomic.Int64 // nanoseconds from the system's clock to the receiver's
 	troubled  atomic.Bool
 	issuer    atomic.Pointer[string]
+	skew      atomic.Int64 // nanoseconds from the system's clock to the Date of the last answer
 	blobKey   atomic.Pointer[[]byte]
 	longPolls longPolls
 }
@@ -136,6 +137,10 @@ func (c *Client) Issuer() string {
 	}
 	return ""
 }
+
+// Skew returns how far the last answer's Date was ahead of the system's clock, to the second; 0 before
+// the first. Anybody can write a Date: it is for a diagnosis, and nothing acts on it.
+func (c *Client) Skew() time.Duration { return time.Duration(c.skew.Load()) }
 
 // fine ends a trouble that was told.
 func (c *Client) fine() {

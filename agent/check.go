@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"lessor.dk/portalsync/agent/doctor"
+)
+
+func newCheck(s *settings) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Look for everything that keeps the agent from working",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			f := &findings{cmd: cmd, json: asJSON}
+			doctor.New(cfg, version).Examine(cmd.Context(), f.add)
+			return f.err()
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per finding")
+	return cmd
+}
+
+func newPlan(s *settings) *cobra.Command {
+	cmd := &cobra.Command{Use: "plan", Short: "Look at what leaves the building"}
+	var asJSON bool
+	check := &cobra.Command{
+		Use:   "check",
+		Short: "Hold the plan against the live database",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			f := &findings{cmd: cmd, json: asJSON}
+			doctor.New(cfg, version).CheckPlan(cmd.Context(), f.add)
+			return f.err()
+		},
+	}
+	check.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per finding")
+	var preview doctor.PreviewConfig
+	show := &cobra.Command{
+		Use:   "preview",
+		Short: "Print the rows and columns that would leave, and how many bytes; nothing is sent",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			return doctor.New(cfg, version).Preview(cmd.Context(), cmd.OutOrStdout(), preview)
+		},
+	}
+	show.Flags().StringVar(&preview.Kind, "kind", "", "only this record kind")
+	show.Flags().IntVar(&preview.Rows, "rows", 5, "rows shown per kind; -1 shows every one")
+	cmd.AddCommand(check, show)
+	return cmd
+}
+
+// findings prints what a doctor finds.
+type findings struct {
+	cmd    *cobra.Command
+	json   bool
+	wrongs int
+}
+
+func (f *findings) add(x doctor.Finding) {
+	if !x.OK() {
+		f.wrongs++
+	}
+	w := f.cmd.OutOrStdout()
+	switch {
+	case f.json:
+		_ = json.NewEncoder(w).Encode(x) // a closed pipe has nobody to tell
+	case x.OK():
+		fmt.Fprintf(w, "ok    %s: %s\n", x.Check, x.Sentence)
+	default:
+		fmt.Fprintf(w, "WRONG %s: %s [%s]\n", x.Check, x.Sentence, x.Code)
+	}
+}
+
+func (f *findings) err() error {
+	if f.wrongs > 0 {
+		return errFindings
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+// Package config reads the agent's one settings file: strictly, with a default for everything but the
+// receiver's address, the plan and the main system, and with an explanation of each setting.
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// DefaultFile is the settings file beside which everything else lies by default.
+const DefaultFile = "agent.yaml"
+
+// Config is the settings file. After [Load] its paths are absolute and its defaults filled in.
+type Config struct {
+	Receiver   string     `yaml:"receiver"`
+	MainSystem MainSystem `yaml:"main_system"`
+	Plan       string     `yaml:"plan"`
+	State      string     `yaml:"state"`
+	Socket     string     `yaml:"socket"`
+	Proxy      string     `yaml:"proxy"`
+	ExtraCA    string     `yaml:"extra_ca"`
+	PollText   string     `yaml:"poll"`
+	Log        Log        `yaml:"log"`
+
+	// File is the settings file's absolute path.
+	File string `yaml:"-"`
+	// Poll is what PollText says.
+	Poll time.Duration `yaml:"-"`
+}
+
+// MainSystem says where the main system's database is. Exactly one kind is set.
+type MainSystem struct {
+	SQLite string `yaml:"sqlite"`
+}
+
+// Log says what the program tells about itself.
+type Log struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// Setting explains one setting.
+type Setting struct {
+	Key     string
+	Meaning string
+	Default string // as a person would write it; empty if the setting must be given or is off
+}
+
+// Settings explains every setting, in the order of the file.
+func Settings() []Setting {
+	return []Setting{
+		{"receiver", "address of the portal, https://host or https://host:port", ""},
+		{"main_system.sqlite", "path of the main system's SQLite database", ""},
+		{"plan", "path of the plan: which tables and columns leave the building", "plan.yaml"},
+		{"state", "directory of the agent's keys; it holds no payroll data", "state"},
+		{"socket", "path of the socket on which a running agent tells its status", "status.sock in the state directory"},
+		{"proxy", "URL of an HTTP proxy, user and password included", "HTTPS_PROXY and NO_PROXY of the environment"},
+		{"extra_ca", "path of certificates in PEM to trust beside the system's, for a proxy that intercepts TLS", ""},
+		{"poll", "time between two looks at a table whose plan says nothing", "2s"},
+		{"log.level", "least important message to log: debug, info, warn or error", "info"},
+		{"log.format", "text or json", "text"},
+	}
+}
+
+// Load reads a settings file. Relative paths in it are relative to its directory, because a service
+// starts in a directory of the system's choice. Errors name file, line and key.
+func Load(file string) (*Config, error) {
+	absolute, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("find settings file %s: %w", file, err)
+	}
+	b, err := os.ReadFile(absolute)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("settings file %s does not exist: name another with --config, or write one (agent settings explains every line)", file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read settings file: %w", err)
+	}
+	c := &Config{File: absolute}
+	if err := yaml.UnmarshalWithOptions(b, c, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s:%w", file, explain(err))
+	}
+	c.fill()
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+// explain makes one line of what the YAML library says: line, what is wrong.
+func explain(err error) error {
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) && unknown.Token != nil {
+		return fmt.Errorf("%d: %s is not a setting: remove it, or see agent settings for those there are",
+			unknown.Token.Position.Line, unknown.Token.Value)
+	}
+	var located yaml.Error
+	if errors.As(err, &located) && located.GetToken() != nil {
+		return fmt.Errorf("%d: %s", located.GetToken().Position.Line, located.GetMessage())
+	}
+	return fmt.Errorf(" %w", err)
+}
+
+// fill puts in the defaults and makes paths absolute.
+func (c *Config) fill() {
+	dir := filepath.Dir(c.File)
+	c.Plan = within(dir, c.Plan, "plan.yaml")
+	c.State = within(dir, c.State, "state")
+	c.Socket = within(dir, c.Socket, filepath.Join(c.State, "status.sock"))
+	c.ExtraCA = within(dir, c.ExtraCA, "")
+	c.MainSystem.SQLite = within(dir, c.MainSystem.SQLite, "")
+	c.PollText = cmp.Or(c.PollText, "2s")
+	c.Log.Level = cmp.Or(c.Log.Level, "info")
+	c.Log.Format = cmp.Or(c.Log.Format, "text")
+}
+
+func within(dir, path, otherwise string) string {
+	if path == "" {
+		path = otherwise
+	}
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+func (c *Config) check() error {
+	u, err := url.Parse(c.Receiver)
+	switch {
+	case c.Receiver == "":
+		return errors.New("receiver is not set: write the portal's address, https://host")
+	case err != nil || u.Scheme != "https" || u.Host == "" || (u.Path != "" && u.Path != "/"):
+		return fmt.Errorf("receiver %q is not an address: write https://host or https://host:port", c.Receiver)
+	case c.MainSystem.SQLite == "":
+		return errors.New("main_system is not set: write the database's path under main_system.sqlite")
+	}
+	if c.Poll, err = time.ParseDuration(c.PollText); err != nil || c.Poll < 100*time.Millisecond || c.Poll > 24*time.Hour {
+		return fmt.Errorf("poll %q is not an interval between 100ms and 24h: write something like 2s", c.PollText)
+	}
+	switch c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		return fmt.Errorf("log.level %q is none of debug, info, warn, error", c.Log.Level)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		return fmt.Errorf("log.format %q is neither text nor json", c.Log.Format)
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const good = "receiver: https://portal.example\nmain_system:\n  sqlite: main.db\n"
+
+func TestLoad(t *testing.T) {
+	tests := map[string]struct{ text, want string }{
+		"the least there must be": {text: good},
+		"an unknown setting":      {text: good + "pol: 2s\n", want: "agent.yaml:4: pol is not a setting"},
+		"an unknown inner one":    {text: good + "log:\n  levle: info\n", want: "agent.yaml:5: levle is not a setting"},
+		"no receiver":             {text: "main_system: {sqlite: x}\n", want: "agent.yaml: receiver is not set"},
+		"a receiver without TLS":  {text: strings.Replace(good, "https", "http", 1), want: `receiver "http://portal.example" is not an address`},
+		"no main system":          {text: "receiver: https://x\n", want: "main_system is not set"},
+		"a word for a duration":   {text: good + "poll: often\n", want: `agent.yaml: poll "often" is not an interval`},
+		"a poll too short":        {text: good + "poll: 1ms\n", want: `poll "1ms" is not an interval`},
+		"a wrong level":           {text: good + "log: {level: loud}\n", want: `log.level "loud" is none of`},
+		"a wrong format":          {text: good + "log: {format: xml}\n", want: `log.format "xml" is neither`},
+		"a key given twice":       {text: good + "receiver: https://y\n", want: "agent.yaml:4: "},
+		"not YAML":                {text: "receiver: [", want: "agent.yaml:1: "},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := os.WriteFile("agent.yaml", []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, err := Load("agent.yaml")
+			switch {
+			case tt.want == "" && err != nil:
+				t.Fatalf("Load = %v", err)
+			case tt.want == "":
+				if !filepath.IsAbs(c.MainSystem.SQLite) || c.Poll == 0 || c.Log.Level != "info" {
+					t.Errorf("Load = %+v, want absolute paths and defaults", c)
+				}
+			case err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n"):
+				t.Errorf("Load = %v, want one line with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestMissingFileSaysWhatToDo(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "agent.yaml"))
+	if err == nil || !strings.Contains(err.Error(), "--config") {
+		t.Errorf("Load = %v, want a hint at --config", err)
+	}
+}
+
+func TestEverySettingIsExplained(t *testing.T) {
+	var keys []string
+	for _, s := range Settings() {
+		keys = append(keys, s.Key)
+	}
+	var walk func(typ reflect.Type, prefix string)
+	walk = func(typ reflect.Type, prefix string) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			name := f.Tag.Get("yaml")
+			switch {
+			case name == "-":
+			case f.Type.Kind() == reflect.Struct:
+				walk(f.Type, prefix+name+".")
+			case !slices.Contains(keys, prefix+name):
+				t.Errorf("setting %s is not explained", prefix+name)
+			}
+		}
+	}
+	walk(reflect.TypeFor[Config](), "")
+}

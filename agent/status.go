@@ -1,0 +1,58 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lessor.dk/portalsync/agent/daemon"
+)
+
+func newStatus(s *settings) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Ask the running agent how it is",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			st, err := daemon.AskStatus(cmd.Context(), cfg.Socket)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(st)
+			}
+			printStatus(cmd.OutOrStdout(), st)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func printStatus(w io.Writer, s *daemon.Status) {
+	c := s.Capture
+	fmt.Fprintf(w, "%s, for %s as agent %d of %s (version %s, process %d, running %s)\n",
+		c.State, s.Customer, s.Agent, s.Receiver, s.Version, s.Process, time.Since(s.Started).Round(time.Second))
+	fmt.Fprintf(w, "position %d, %d rows sent, %d batches on their way, %d reports delivered, %d waiting\n",
+		c.Position, c.RowsSent, c.BatchesOut, c.ReportsIn, s.Waiting)
+	for _, l := range c.Loading {
+		fmt.Fprintf(w, "loading %s: %d of about %d rows\n", l.Kind, l.Rows, l.Total)
+	}
+	if c.Error != "" {
+		fmt.Fprintf(w, "%s [%s, since %s]\n", c.Error, c.Code, time.UnixMilli(c.Since).Format(time.DateTime))
+	}
+	if t := s.Trouble; t != nil {
+		fmt.Fprintf(w, "%s [%s, since %s]\n", t.Sentence, t.Code, t.Since.Format(time.DateTime))
+	}
+	if s.Inbox != "" {
+		fmt.Fprintf(w, "Reports wait: %s\n", s.Inbox)
+	}
+}
