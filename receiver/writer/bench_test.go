@@ -27,6 +27,7 @@ type bench struct {
 	t      *testing.T
 	store  *store.Store
 	db     *sql.DB // the store's database, to look behind
+	driver string
 	keys   *keyring.Keyring
 	redis  redis.UniversalClient
 	queue  *queue.Queue
@@ -77,7 +78,7 @@ func migrate(ctx context.Context, t *testing.T, url string) {
 
 func newBench(t *testing.T, url, driver, address string) *bench {
 	t.Helper()
-	b := &bench{t: t, log: &bytes.Buffer{}}
+	b := &bench{t: t, driver: driver, log: &bytes.Buffer{}}
 	var err error
 	if b.store, err = store.Open(t.Context(), url, store.Config{}); err != nil {
 		t.Fatal(err)
@@ -381,15 +382,6 @@ func (b *bench) departments(want string) {
 	b.t.Helper()
 	if got := b.rows("department", "department_no", "name"); got != want {
 		b.t.Errorf("departments are %q, want %q", got, want)
-	}
-}
-
-func (b *bench) count(kind string, want int) {
-	b.t.Helper()
-	var n int
-	b.must(b.db.QueryRowContext(b.t.Context(), "SELECT COUNT(*) FROM rec_"+kind).Scan(&n))
-	if n != want {
-		b.t.Errorf("%d rows of %s, want %d", n, kind, want)
 	}
 }
 

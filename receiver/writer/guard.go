@@ -20,6 +20,9 @@ type guard struct {
 	forgetAt time.Time        // of atLeast
 }
 
+// cutRows is more than a cut has rows after any of its batches: it fits the agent's window of four.
+const cutRows = 4 * protocol.MaxBatchRows
+
 // remembered is how long a count of rows is believed.
 const remembered = time.Minute
 
@@ -70,15 +73,19 @@ func (a *applying) checkDeletes(ctx context.Context) error {
 	return nil
 }
 
-// checkBlanks holds the rows of the cut that empty a filled field against the limit. Only a section that could take
-// the cut over it is compared with the table.
+// checkBlanks holds the rows of the cut that empty a filled field against the limit. Sections are compared with the
+// table only if the cut could go over it.
 func (a *applying) checkBlanks(ctx context.Context, s *section) (stopped bool, err error) {
 	k := a.kinds[s.schema.Kind]
 	if a.p.header.Chunk != nil || s.empties == 0 || !guarded(k) {
 		return false, nil
 	}
 	g := &a.guard
-	could, err := a.overLimit(ctx, k.Kind, g.empties[k.Kind]+int64(s.empties))
+	most := g.empties[k.Kind] + int64(s.empties)
+	if !a.p.header.Last {
+		most += cutRows
+	}
+	could, err := a.overLimit(ctx, k.Kind, most)
 	if err != nil {
 		return false, err
 	}
