@@ -2,7 +2,6 @@ package protocol_test
 
 import (
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -14,70 +13,96 @@ const module = "lessor.dk/portalsync"
 // An import that is not here, a package that is not here, and a line nobody uses any more all fail.
 var layers = map[string][]string{
 	"protocol":              {"protocol/record"},
-	"protocol/record":       {},
 	"protocol/protocoltest": {"protocol", "protocol/record"},
+	"protocol/record":       {},
 
-	"agent":                   {"agent/capture", "agent/config", "agent/daemon", "agent/doctor", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite", "protocol"},
-	"agent/config":            {"agent/plan"},
+	"agent":                   {"protocol", "agent/config", "agent/daemon", "agent/doctor", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite"},
+	"agent/capture":           {"protocol", "protocol/record", "agent/source"},
+	"agent/config":            {},
+	"agent/daemon":            {"protocol", "agent/capture", "agent/config", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite"},
+	"agent/doctor":            {"protocol", "agent/config", "agent/daemon", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite"},
+	"agent/inbox":             {"protocol"},
 	"agent/keystore":          {"protocol"},
-	"agent/plan":              {"agent/source", "agent/source/cell", "protocol", "protocol/record"},
+	"agent/plan":              {"protocol", "protocol/record", "agent/source", "agent/source/cell"},
+	"agent/push":              {"protocol"},
 	"agent/source":            {"protocol", "protocol/record"},
 	"agent/source/cell":       {"protocol", "protocol/record"},
-	"agent/source/sqlite":     {"agent/plan", "agent/source", "agent/source/cell", "protocol", "protocol/record"},
-	"agent/source/sourcetest": {"agent/plan", "agent/source", "protocol"},
-	"agent/capture":           {"agent/source", "protocol", "protocol/record"},
-	"agent/push":              {"agent/keystore", "protocol"},
-	"agent/inbox":             {"protocol"},
-	"agent/doctor":            {"agent/config", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite", "protocol"},
-	"agent/daemon":            {"protocol"},
+	"agent/source/sourcetest": {"protocol", "agent/plan", "agent/source"},
+	"agent/source/sqlite":     {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/cell"},
 
-	"receiver":          {"receiver/config", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/store", "receiver/web", "receiver/writer", "protocol"},
-	"receiver/config":   {},
-	"receiver/keyring":  {"protocol"},
-	"receiver/ingest":   {"protocol", "receiver/queue", "receiver/store"},
-	"receiver/queue":    {"protocol"},
-	"receiver/writer":   {"protocol", "receiver/queue", "receiver/store"},
-	"receiver/store":    {"protocol", "protocol/record", "receiver/identity", "receiver/report"},
-	"receiver/identity": {"protocol"},
-	"receiver/report":   {"protocol", "receiver/identity"},
-	"receiver/web":      {"protocol", "receiver/identity", "receiver/report", "receiver/store", "receiver/web/ui"},
-	"receiver/web/ui":   {},
-	"receiver/testenv":  {},
+	"receiver":                 {"protocol", "receiver/config", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/store", "receiver/writer"},
+	"receiver/config":          {},
+	"receiver/e2e":             {},
+	"receiver/identity":        {"protocol"},
+	"receiver/ingest":          {"protocol", "receiver/queue", "receiver/store"},
+	"receiver/keyring":         {"protocol"},
+	"receiver/queue":           {"protocol"},
+	"receiver/report":          {"protocol", "receiver/identity"},
+	"receiver/store":           {"protocol", "protocol/record", "receiver/identity", "receiver/report"},
+	"receiver/store/storetest": {"protocol", "protocol/protocoltest", "receiver/store"},
+	"receiver/testenv":         {},
+	"receiver/web":             {"protocol", "receiver/identity", "receiver/store", "receiver/web/employee", "receiver/web/operations", "receiver/web/public", "receiver/web/ui"},
+	"receiver/web/public":      {"receiver/identity", "receiver/web/ui"},
+	"receiver/web/ui":          {"protocol", "receiver/identity", "receiver/store"},
+	"receiver/writer":          {"protocol", "protocol/record", "receiver/queue", "receiver/report", "receiver/store"},
 
-	"installer":       {"installer/bench", "installer/demo", "installer/suite"},
-	"installer/bench": {"protocol", "protocol/record"},
-	"installer/demo":  {"protocol", "protocol/record"},
-	"installer/suite": {},
+	"installer":              {"installer/bench", "installer/suite"},
+	"installer/bench":        {"protocol", "agent/plan", "agent/source/sqlite", "receiver/store", "installer/stage"},
+	"installer/demo/company": {},
+	"installer/rig":          {},
+	"installer/stage":        {},
+	"installer/suite":        {},
 }
 
 // testLayers is what tests may import besides: test environments, and the other side where both are tested together.
 var testLayers = map[string][]string{
-	"agent/source/sqlite": {"agent/inbox", "agent/source/sourcetest"},
-	"protocol":            {"protocol/protocoltest"},
-	"receiver/queue":      {"receiver/testenv"},
+	"protocol":               {"protocol/protocoltest"},
+	"agent/source/sqlite":    {"agent/inbox", "agent/source/sourcetest"},
+	"receiver/e2e":           {"protocol", "agent/capture", "agent/inbox", "agent/plan", "agent/push", "agent/source/sqlite", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/report", "receiver/store", "receiver/testenv", "receiver/writer"},
+	"receiver/ingest":        {"protocol/protocoltest", "receiver/keyring"},
+	"receiver/queue":         {"receiver/testenv"},
+	"receiver/store":         {"protocol/protocoltest", "receiver/store/storetest", "receiver/testenv"},
+	"receiver/writer":        {"protocol/protocoltest", "receiver/keyring", "receiver/testenv"},
+	"installer/demo/company": {"agent/plan"},
 }
 
-// symbols may be used by these packages only: each is a rule of the design that imports cannot say.
+// symbols may be used by these packages only, tests aside: each is a rule of the design that imports cannot say.
 var symbols = map[string][]string{
-	"protocol.OpenBatch":  {"receiver/writer"},                  // only the writer opens what capture sealed
-	"protocol.NewDecoder": {"receiver/writer"},                  // and only it reads rows from the wire
-	"protocol.NewEncoder": {"agent/capture", "installer/bench"}, // rows are encoded where they are read
-	"protocol.SealBatch":  {"agent/push", "installer/bench"},
+	"protocol.NewOpener":  {"receiver/writer"},                                  // only the writer opens what capture sealed
+	"protocol.NewDecoder": {"receiver/writer"},                                  // and only it reads rows from the wire
+	"protocol.NewEncoder": {"agent/capture", "agent/doctor", "receiver/writer"}, // cuts and chunks; sizes for a preview; dead letters
+	"protocol.NewSealer":  {"agent/push", "receiver/writer"},                    // batches; dead letters
 }
+
+// forTests are packages that hold promises or builders for tests: symbols and outside do not bind them.
+var forTests = []string{"agent/source/sourcetest", "protocol/protocoltest", "receiver/store/storetest", "receiver/testenv"}
 
 // outside may be imported by these packages only, tests aside: a dependency stays behind one door.
 var outside = map[string][]string{
-	"github.com/gin-gonic/gin":              {"receiver/ingest", "receiver/web"},
-	"github.com/redis/go-redis/v9":          {"receiver", "receiver/queue"},
+	"crypto/hpke":                           {"protocol"},
 	"github.com/alicebob/miniredis/v2":      {"receiver/queue"},
+	"github.com/cespare/xxhash/v2":          {"protocol"},
+	"github.com/gin-gonic/gin":              {"receiver/ingest", "receiver/web", "receiver/web/public", "receiver/web/ui"},
+	"github.com/goccy/go-yaml":              {"agent/config", "agent/plan", "receiver/config"},
 	"github.com/hashicorp/go-retryablehttp": {"agent/push"},
 	"github.com/kardianos/service":          {"agent/daemon"},
-	"github.com/pressly/goose/v3":           {"receiver/store"},
-	"github.com/goccy/go-yaml":              {"agent/config", "agent/plan", "receiver/config"},
 	"github.com/klauspost/compress":         {"protocol"},
-	"github.com/cespare/xxhash/v2":          {"protocol", "receiver/queue"},
-	"crypto/hpke":                           {"protocol"},
-	"golang.org/x/crypto/argon2":            {"receiver/identity"},
+	"github.com/pressly/goose/v3":           {"receiver/store"},
+	"github.com/redis/go-redis/v9":          {"receiver", "receiver/queue"},
+}
+
+// never lists what a package and those below it must not import, tests aside.
+var never = map[string][]string{
+	"protocol/record": {"net/http", "database/sql"},
+	"agent/capture":   {"net/http", "database/sql"}, // the state machine knows neither wire nor database
+	"agent/inbox":     {"net/http", "database/sql"},
+	"agent/plan":      {"net/http", "database/sql"},
+	"agent/source":    {"net/http"}, // a source never sees HTTP
+	"agent/push":      {"database/sql"},
+	"receiver/queue":  {"net/http", "database/sql"},
+	"receiver/writer": {"net/http", "database/sql"}, // its SQL is the store's
+	"receiver/store":  {"net/http"},
+	"receiver/web":    {"database/sql"},
 }
 
 func TestLayers(t *testing.T) {
@@ -128,17 +153,28 @@ func stale(t *testing.T, table, pkg string, allowed []string, used map[string]bo
 	}
 }
 
-// TestTheTwoSidesShareOnlyTheProtocol holds the table itself to the design's first rule.
+// TestTheTwoSidesShareOnlyTheProtocol holds the table itself to the design's first rule. The installer, which
+// stages and measures both sides, may import either; tests of both sides together stand in receiver/e2e.
 func TestTheTwoSidesShareOnlyTheProtocol(t *testing.T) {
 	side := func(pkg string) string { first, _, _ := strings.Cut(pkg, "/"); return first }
 	for pkg, allowed := range layers {
 		for _, other := range allowed {
-			if side(other) != side(pkg) && side(other) != "protocol" {
+			if side(pkg) != "installer" && side(other) != side(pkg) && side(other) != "protocol" {
 				t.Errorf("layers lets %s import %s, of another side", pkg, other)
 			}
 		}
 	}
+	for pkg, allowed := range testLayers {
+		for _, other := range allowed {
+			if pkg != "receiver/e2e" && side(pkg) != "installer" && side(other) != side(pkg) && side(other) != "protocol" {
+				t.Errorf("testLayers lets %s import %s, of another side", pkg, other)
+			}
+		}
+	}
 }
+
+// bound reports whether the file belongs to a program rather than to tests.
+func (f goFile) bound() bool { return !f.test && !slices.Contains(forTests, f.packagePath()) }
 
 func TestOutsideStaysBehindItsDoor(t *testing.T) {
 	seen := map[string]bool{}
@@ -148,8 +184,11 @@ func TestOutsideStaysBehindItsDoor(t *testing.T) {
 				if imported != dependency && !strings.HasPrefix(imported, dependency+"/") {
 					continue
 				}
+				if !f.bound() {
+					continue
+				}
 				seen[dependency+" "+f.packagePath()] = true
-				if !f.test && !slices.Contains(allowed, f.packagePath()) {
+				if !slices.Contains(allowed, f.packagePath()) {
 					t.Errorf("%s imports %s, which is for %v", f.path, imported, allowed)
 				}
 			}
@@ -164,10 +203,32 @@ func TestOutsideStaysBehindItsDoor(t *testing.T) {
 	}
 }
 
+func TestNeverIsNever(t *testing.T) {
+	met := map[string]bool{}
+	for _, f := range goFiles(t) {
+		for pkg, forbidden := range never {
+			if f.packagePath() != pkg && !strings.HasPrefix(f.packagePath(), pkg+"/") {
+				continue
+			}
+			met[pkg] = true
+			for _, imported := range f.imports {
+				if f.bound() && slices.Contains(forbidden, imported) {
+					t.Errorf("%s imports %s, which %s never does", f.path, imported, pkg)
+				}
+			}
+		}
+	}
+	for pkg := range never {
+		if !met[pkg] {
+			t.Errorf("never lists %s, which does not exist", pkg)
+		}
+	}
+}
+
 func TestSymbolsStayInTheirPackages(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range goFiles(t) {
-		if f.test {
+		if !f.bound() {
 			continue
 		}
 		for _, used := range f.selectors() {
@@ -176,7 +237,7 @@ func TestSymbolsStayInTheirPackages(t *testing.T) {
 				continue
 			}
 			seen[used+" "+f.packagePath()] = true
-			if !slices.Contains(allowed, f.packagePath()) && path.Base(f.packagePath()) != "protocoltest" {
+			if !slices.Contains(allowed, f.packagePath()) {
 				t.Errorf("%s uses %s, which is for %v", f.path, used, allowed)
 			}
 		}
