@@ -132,6 +132,19 @@ func TestEnrolProofCoversTheWholeRequest(t *testing.T) {
 	}
 }
 
+func TestTranscriptsOfDifferentFieldsDiffer(t *testing.T) {
+	one := transcript("c", []byte("a"), []byte("b"))
+	for name, other := range map[string][]byte{
+		"one field of both": transcript("c", []byte("a\x00\x00\x00\x00b")),
+		"moved":             transcript("c", []byte("ab"), nil),
+		"another context":   transcript("d", []byte("a"), []byte("b")),
+	} {
+		if bytes.Equal(one, other) {
+			t.Errorf("%s: the transcripts are equal", name)
+		}
+	}
+}
+
 func TestFingerprintComparesBothKeys(t *testing.T) {
 	got := Fingerprint([]byte("sign"), []byte("seal"))
 	if len(got) != 19 || strings.Count(got, "-") != 3 {

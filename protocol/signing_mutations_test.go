@@ -84,6 +84,7 @@ func TestMutatedHeadsAreRefused(t *testing.T) {
 		"parameters in another order":       {swapAlgAndKey, CodeUnsigned, "alg is missing or out of order"},
 		"tag missing":                       {replace(input, `;tag="`+requestTag+`"`, ""), CodeUnsigned, "tag is missing"},
 		"tag of an answer":                  {replace(input, requestTag, responseTag), CodeUnsigned, "tag is not"},
+		"tag of the same length":            {replace(input, requestTag, "portalsync-requesT"), CodeUnsigned, "tag is not"},
 		"a parameter more":                  {replace(input, requestTag+`"`, requestTag+`";x=1`), CodeUnsigned, "goes on after"},
 		"a blank at the end":                {replace(input, requestTag+`"`, requestTag+`" `), CodeUnsigned, "goes on after"},
 		"Signature-Input of 10 kB":          {replace(input, `"@path"`, strings.Repeat(" ", 10_000)), CodeUnsigned, "longer"},

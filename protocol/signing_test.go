@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -235,6 +236,37 @@ func TestKeyLookUpErrors(t *testing.T) {
 	var refused *Reject
 	if _, err := v.Head(r, signedAt); !errors.Is(err, gone) || errors.As(err, &refused) {
 		t.Errorf("err = %v, want the caller's own error and no Reject", err)
+	}
+}
+
+func TestEnrolmentProvesTheKeyItShows(t *testing.T) {
+	key, other := NewSigningKey(), NewSigningKey()
+	show := func(public []byte) string { return base64.RawURLEncoding.EncodeToString(public) }
+	tests := map[string]struct {
+		shown []string
+		want  Code
+	}{
+		"its own key":       {shown: []string{show(key.Public())}},
+		"another's key":     {shown: []string{show(other.Public())}, want: CodeUnsigned},
+		"no key":            {want: CodeUnsigned},
+		"two keys":          {shown: []string{show(key.Public()), show(key.Public())}, want: CodeUnsigned},
+		"a cut key":         {shown: []string{show(key.Public()[:31])}, want: CodeUnsigned},
+		"padded base64":     {shown: []string{base64.URLEncoding.EncodeToString(key.Public())}, want: CodeUnsigned},
+		"not base64 at all": {shown: []string{"!"}, want: CodeUnsigned},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r, _ := signedRequest(t, key, nil)
+			r.Header[http.CanonicalHeaderKey(HeaderKey)] = tt.shown
+			got, err := verifierOf().EnrolHead(r, signedAt)
+			var refused *Reject
+			switch {
+			case tt.want == "" && (err != nil || !got.Public.Equal(key.Public())):
+				t.Errorf("head = %+v, %v", got, err)
+			case tt.want != "" && (!errors.As(err, &refused) || refused.Code != tt.want):
+				t.Errorf("err = %v, want %s", err, tt.want)
+			}
+		})
 	}
 }
 

@@ -133,7 +133,9 @@ func TestRefusalOfAnUnsignedRequestIsNobodysAnswer(t *testing.T) {
 	if err := receiver.SignResponse(resp.Header, 401, nil, bound, signedAt); err != nil {
 		t.Fatal(err)
 	}
-	if err := ks.VerifyResponse(resp, nil, request, signedAt); !errors.Is(err, ErrForgedAnswer) {
-		t.Errorf("err = %v, want %v", err, ErrForgedAnswer)
+	for _, s := range []RequestSignature{request, nil} {
+		if err := ks.VerifyResponse(resp, nil, s, signedAt); !errors.Is(err, ErrForgedAnswer) {
+			t.Errorf("err = %v, want %v", err, ErrForgedAnswer)
+		}
 	}
 }

@@ -26,9 +26,6 @@ const (
 	slowestLine = 16 << 10
 )
 
-// errTooLong reports an answer over protocol.MaxMessageBytes.
-var errTooLong = errors.New("the answer is longer than any of the receiver's")
-
 // call is one request, tried until it is answered.
 type call struct {
 	client  *Client
@@ -169,7 +166,8 @@ func (c *call) noteWait(err error) {
 	}
 }
 
-// read takes in the whole answer, bounded, and verifies it.
+// read takes in the answer, as much as the receiver ever says, and verifies it: what is longer does
+// not fit its digest.
 func (c *call) read(ctx context.Context, resp *http.Response) error {
 	defer resp.Body.Close()
 	if resp.TLS != nil && len(resp.TLS.PeerCertificates) > 0 {
@@ -179,12 +177,9 @@ func (c *call) read(ctx context.Context, resp *http.Response) error {
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		c.client.skew.Store(int64(date.Sub(c.client.cfg.Now())))
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, protocol.MaxMessageBytes+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, protocol.MaxMessageBytes))
 	if err != nil {
 		return fmt.Errorf("read answer: %w", err)
-	}
-	if len(body) > protocol.MaxMessageBytes {
-		return errTooLong
 	}
 	if c.keyless {
 		if resp.StatusCode != http.StatusOK {

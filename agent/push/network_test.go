@@ -259,9 +259,7 @@ func TestRefusedHeadCostsNoBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := read.Load()
-	noise := make([]byte, 512<<10)
-	rand.Read(noise)
-	if _, err := c.Batch(t.Context(), header, noise); !errors.Is(err, &protocol.Reject{Code: protocol.CodeTooLarge}) {
+	if _, err := c.Batch(t.Context(), header, noise(512<<10)); !errors.Is(err, &protocol.Reject{Code: protocol.CodeTooLarge}) {
 		t.Fatalf("err = %v, want too-large", err)
 	}
 	if cost := read.Load() - before; cost > 16<<10 {

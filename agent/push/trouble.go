@@ -73,7 +73,7 @@ func (c *Client) troubleOf(err error, resp *http.Response) trouble {
 		return trouble{TroubleForged, fmt.Sprintf("An answer of %s is not as the receiver signed it%s: a device on the way alters it; exempt the address from inspection.", host, c.seen(resp))}
 	case resp != nil && resp.StatusCode >= 300 && resp.StatusCode < 400:
 		return trouble{TroubleRedirect, fmt.Sprintf("Something on the way to %s redirects the agent%s: sign in to the network, or exempt the address at the proxy.", host, c.seen(resp))}
-	case errors.Is(err, protocol.ErrUnsignedAnswer), errors.Is(err, errTooLong):
+	case errors.Is(err, protocol.ErrUnsignedAnswer):
 		return trouble{TroubleUnsigned, fmt.Sprintf("%s answered %d without the receiver's signature%s: a proxy or sign-in page answers in its place, or the address is wrong.", host, status(resp), c.seen(resp))}
 	}
 	return trouble{TroubleUnreachable, fmt.Sprintf("The connection to %s broke or does not come about: check the network; the agent tries again.", host)}
