@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -68,20 +69,29 @@ func TestPostgres(t *testing.T) {
 	})
 }
 
-// sqliteTemplate is a migrated file, copied for every test.
+// sqliteURL returns the address of a file that does not exist, in a directory of the test's own.
 func sqliteURL(t testing.TB) string {
+	t.Helper()
 	return "sqlite:" + filepath.Join(t.TempDir(), "portal 1%.db")
+}
+
+// sqliteFile returns a migrated file.
+func sqliteFile(t testing.TB) string {
+	t.Helper()
+	url := sqliteURL(t)
+	if err := openStore(t, url).Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(url, "sqlite:")
 }
 
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Opened {
-		url := sqliteURL(t)
-		s := openStore(t, url)
-		if err := s.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		db := openDB(t, "sqlite", url[len("sqlite:"):]+"?_busy_timeout=10000")
-		return storetest.Opened{Store: s, DB: db, Writes: func(t *testing.T, table string) string { return writes(t, db, table) }}
+		file := sqliteFile(t)
+		db := openDB(t, "sqlite", file+"?_busy_timeout=10000")
+		return storetest.Opened{Store: openStore(t, "sqlite:"+file), DB: db, Writes: func(t *testing.T, table string) string {
+			return writes(t, db, table)
+		}}
 	})
 }
 

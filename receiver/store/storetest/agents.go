@@ -9,23 +9,23 @@ import (
 	"lessor.dk/portalsync/receiver/store"
 )
 
-func enrolment(t *testing.T, open Open) {
+func enrolment(t *testing.T, o Opened) {
 	wrong := errors.New("the proof does not match")
 	t.Run("the same key may repeat, also after the invite expired, and gets the same identity", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
-		again, err := f.enrolAt(t, start.Add(2*time.Hour), "invite-one", f.key, nil)
+		f := newFixture(t, o, "one")
+		again, err := f.enrolAt(t, start.Add(2*time.Hour), "first", f.key, nil)
 		if err != nil || again.Agent != f.agent || again.Stream != f.stream || !again.Repeated {
 			t.Errorf("again = %+v (err %v), want agent %d, stream %d, repeated", again, err, f.agent, f.stream)
 		}
 	})
 	t.Run("another key finds the invite taken", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
-		if _, err := f.enrol(t, "invite-one", "other-key", nil); !errors.Is(err, store.ErrInviteTaken) {
+		f := newFixture(t, o, "one")
+		if _, err := f.enrol(t, "first", "other-key", nil); !errors.Is(err, store.ErrInviteTaken) {
 			t.Errorf("err = %v, want ErrInviteTaken", err)
 		}
 	})
 	t.Run("five wrong proofs burn the invite, also for a right one", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
+		f := newFixture(t, o, "one")
 		f.invite(t, "second", 0)
 		for range 5 {
 			if _, err := f.enrol(t, "second", "k2", wrong); !errors.Is(err, store.ErrInvite) || !errors.Is(err, wrong) {
@@ -37,7 +37,7 @@ func enrolment(t *testing.T, open Open) {
 		}
 	})
 	t.Run("four wrong proofs do not", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
+		f := newFixture(t, o, "one")
 		f.invite(t, "second", 0)
 		for range 4 {
 			_, _ = f.enrol(t, "second", "k2", wrong)
@@ -47,7 +47,7 @@ func enrolment(t *testing.T, open Open) {
 		}
 	})
 	t.Run("an expired, and an unknown, invite is refused", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
+		f := newFixture(t, o, "one")
 		f.invite(t, "second", 0)
 		if _, err := f.enrolAt(t, start.Add(time.Hour), "second", "k2", nil); !errors.Is(err, store.ErrInvite) {
 			t.Errorf("expired: err = %v, want ErrInvite", err)
@@ -57,41 +57,41 @@ func enrolment(t *testing.T, open Open) {
 		}
 	})
 	t.Run("an invite id is used once", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
-		err := f.Store.CreateInvite(t.Context(), store.Invite{ID: "invite-one", Tenant: f.tenant, Secret: []byte("s")})
+		f := newFixture(t, o, "one")
+		err := f.Store.CreateInvite(t.Context(), store.Invite{ID: f.name("first"), Tenant: f.tenant, Secret: []byte("s")})
 		if !errors.Is(err, store.ErrExists) {
 			t.Errorf("err = %v, want ErrExists", err)
 		}
 	})
 	t.Run("a replacement keeps agent and stream, and ends the old key", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
+		f := newFixture(t, o, "one")
 		f.invite(t, "replace", f.agent)
 		a, err := f.enrol(t, "replace", "k2", nil)
 		if err != nil || a.Agent != f.agent || a.Stream != f.stream {
 			t.Fatalf("a = %+v (err %v), want agent %d and stream %d", a, err, f.agent, f.stream)
 		}
-		for key, want := range map[protocol.KeyID]store.AgentState{f.key: store.AgentSuperseded, "k2": store.AgentActive} {
-			got, err := f.Store.AgentByKey(t.Context(), key)
+		for key, want := range map[string]store.AgentState{f.key: store.AgentSuperseded, "k2": store.AgentActive} {
+			got, err := f.Store.AgentByKey(t.Context(), f.keyID(key))
 			if err != nil || got.State != want || got.Agent != f.agent || got.Tenant != f.tenant || got.Stream != f.stream {
 				t.Errorf("key %s = %+v (err %v), want state %s", key, got.State, err, want)
 			}
 		}
 	})
 	t.Run("an unknown key is not found", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
+		f := newFixture(t, o, "one")
 		if _, err := f.Store.AgentByKey(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("err = %v, want ErrNotFound", err)
 		}
 	})
 	t.Run("the key tells that its agent or tenant is stopped", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
+		f := newFixture(t, o, "one")
 		if err := f.Store.SetAgentState(t.Context(), f.tenant, f.agent, store.AgentRevoked); err != nil {
 			t.Fatal(err)
 		}
 		if err := f.Store.SuspendTenant(t.Context(), f.tenant, true); err != nil {
 			t.Fatal(err)
 		}
-		got, err := f.Store.AgentByKey(t.Context(), f.key)
+		got, err := f.Store.AgentByKey(t.Context(), f.keyID(f.key))
 		if err != nil || got.State != store.AgentRevoked || !got.TenantSuspended {
 			t.Errorf("got = %s, suspended %t (err %v), want revoked, true", got.State, got.TenantSuspended, err)
 		}
@@ -100,7 +100,6 @@ func enrolment(t *testing.T, open Open) {
 		}
 	})
 	t.Run("two tenants have different keys for blob names", func(t *testing.T) {
-		o := open(t)
 		a, b := newFixture(t, o, "one"), newFixture(t, o, "two")
 		ka, err := a.Store.BlobKey(t.Context(), a.tenant)
 		if err != nil {
@@ -110,28 +109,28 @@ func enrolment(t *testing.T, open Open) {
 		if err != nil || string(ka) == string(kb) || len(ka) != 32 {
 			t.Errorf("keys of %d bytes are equal: %t (err %v)", len(ka), string(ka) == string(kb), err)
 		}
-		if _, err := a.Store.CreateTenant(t.Context(), "one", "Again"); !errors.Is(err, store.ErrExists) {
+		if _, err := a.Store.CreateTenant(t.Context(), a.code, "Again"); !errors.Is(err, store.ErrExists) {
 			t.Errorf("second tenant of one code: err = %v, want ErrExists", err)
 		}
 	})
 }
 
-func opening(t *testing.T, open Open) {
+func opening(t *testing.T, o Opened) {
 	t.Run("the generation is the clock, and one more when the clock went back", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
-		o := opening1()
-		o.Now = start.Add(time.Hour)
-		first, _, err := f.open(t, o)
-		if want := protocol.Generation(o.Now.UnixMilli()); err != nil || first.Gen != want {
+		f := newFixture(t, o, "one")
+		op := opening1()
+		op.Now = start.Add(time.Hour)
+		first, _, err := f.open(t, op)
+		if want := protocol.Generation(op.Now.UnixMilli()); err != nil || first.Gen != want {
 			t.Fatalf("gen = %d (err %v), want %d", first.Gen, err, want)
 		}
-		o.Now = start
-		if second, _, err := f.open(t, o); err != nil || second.Gen != first.Gen+1 {
+		op.Now = start
+		if second, _, err := f.open(t, op); err != nil || second.Gen != first.Gen+1 {
 			t.Errorf("gen = %d (err %v), want %d", second.Gen, err, first.Gen+1)
 		}
 	})
 	t.Run("the checkpoint stays, and numbers begin anew", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department")
+		f := newFixture(t, o, "one", "department")
 		f.in(t, func(tx *store.StreamTx) error {
 			return tx.SetCheckpoint(t.Context(), store.Checkpoint{AppliedSeq: 9, Lineage: "line-0", Position: 44, AppliedAt: 1})
 		})
@@ -141,7 +140,7 @@ func opening(t *testing.T, open Open) {
 		}
 	})
 	t.Run("new kinds are needed, those no longer planned are suspended, and needed when planned again", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department", "employee")
+		f := newFixture(t, o, "one", "department", "employee")
 		steps := []struct {
 			plan []string
 			want map[string]protocol.KindState
@@ -162,19 +161,19 @@ func opening(t *testing.T, open Open) {
 		}
 	})
 	t.Run("a changed plan makes every kind needed but one that a person suspended", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department", "employee")
+		f := newFixture(t, o, "one", "department", "employee")
 		if err := f.Store.SuspendKind(t.Context(), f.tenant, f.stream, "employee", "asked to"); err != nil {
 			t.Fatal(err)
 		}
-		o := opening1("department", "employee")
-		o.PlanHash = "plan-2"
-		_, kinds, err := f.open(t, o)
+		op := opening1("department", "employee")
+		op.PlanHash = "plan-2"
+		_, kinds, err := f.open(t, op)
 		if err != nil || kinds["department"].State != protocol.KindNeeded || kinds["employee"].State != protocol.KindSuspended {
 			t.Errorf("kinds = %v (err %v)", kinds, err)
 		}
 	})
 	t.Run("a released kind is needed, never what it was", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department")
+		f := newFixture(t, o, "one", "department")
 		if err := f.Store.SuspendKind(t.Context(), f.tenant, f.stream, "department", "asked to"); err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +185,7 @@ func opening(t *testing.T, open Open) {
 		}
 	})
 	t.Run("a held stream goes on", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
+		f := newFixture(t, o, "one")
 		f.in(t, func(tx *store.StreamTx) error { return tx.Hold(t.Context(), "the batch began past the checkpoint") })
 		if st, _, err := f.Store.StreamState(t.Context(), f.tenant, f.stream); err != nil || st.Status != store.StreamHeld || st.Cause == "" {
 			t.Fatalf("stream = %+v (err %v), want held with a cause", st, err)
@@ -196,17 +195,17 @@ func opening(t *testing.T, open Open) {
 		}
 	})
 	t.Run("two processes that take turns suspend the stream, restarts do not", func(t *testing.T) {
-		f := newFixture(t, open(t), "one")
-		o := opening1()
+		f := newFixture(t, o, "one")
+		op := opening1()
 		for _, nonce := range []string{"a", "b", "c", "d", "e", "f"} {
-			o.BootNonce = nonce
-			if st, _, err := f.open(t, o); err != nil || st.Status != store.StreamOK {
+			op.BootNonce = nonce
+			if st, _, err := f.open(t, op); err != nil || st.Status != store.StreamOK {
 				t.Fatalf("restart %s: status = %s (err %v), want ok", nonce, st.Status, err)
 			}
 		}
 		for range 4 {
-			o.BootNonce = map[string]string{"e": "f", "f": "e"}[o.BootNonce]
-			if _, _, err := f.open(t, o); err != nil {
+			op.BootNonce = map[string]string{"e": "f", "f": "e"}[op.BootNonce]
+			if _, _, err := f.open(t, op); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -216,12 +215,12 @@ func opening(t *testing.T, open Open) {
 		if err := f.Store.ReleaseStream(t.Context(), f.tenant, f.stream); err != nil {
 			t.Fatal(err)
 		}
-		if st, _, err := f.open(t, o); err != nil || st.Status != store.StreamOK {
+		if st, _, err := f.open(t, op); err != nil || st.Status != store.StreamOK {
 			t.Errorf("after release: status = %s (err %v), want ok", st.Status, err)
 		}
 	})
 	t.Run("a schema named at OPEN is found by its hash", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department")
+		f := newFixture(t, o, "one", "department")
 		want := opening1("department").Schemas[0]
 		got, err := f.Store.Schema(t.Context(), f.tenant, want.Hash())
 		if err != nil || got.Hash() != want.Hash() {
@@ -229,7 +228,6 @@ func opening(t *testing.T, open Open) {
 		}
 	})
 	t.Run("another stream's agent is not found", func(t *testing.T) {
-		o := open(t)
 		a, b := newFixture(t, o, "one"), newFixture(t, o, "two")
 		a.agent = b.agent
 		if _, _, err := a.open(t, opening1()); !errors.Is(err, store.ErrNotFound) {

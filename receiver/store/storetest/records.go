@@ -6,16 +6,17 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/protocol/protocoltest"
 	"lessor.dk/portalsync/receiver/store"
 )
 
-func transactions(t *testing.T, open Open) {
+func transactions(t *testing.T, o Opened) {
 	boom := errors.New("boom")
 	t.Run("rows and checkpoint are committed together or not at all", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department")
+		f := newFixture(t, o, "one", "department")
 		st := f.stage(t, "department", dept("10", "Savværk"))
 		write := func(end error) error {
 			return f.Store.InStream(t.Context(), f.tenant, f.stream, func(tx *store.StreamTx) error {
@@ -49,7 +50,7 @@ func transactions(t *testing.T, open Open) {
 		check(1, "10=Savværk")
 	})
 	t.Run("a failed attempt is undone and the transaction goes on", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department")
+		f := newFixture(t, o, "one", "department")
 		first, second, third := f.stage(t, "department", dept("10", "Savværk")), f.stage(t, "department", dept("20", "Kontor")), f.stage(t, "department", noDept("30"))
 		f.apply(t, "department", dept("30", "Lager"))
 		f.in(t, func(tx *store.StreamTx) error {
@@ -70,24 +71,43 @@ func transactions(t *testing.T, open Open) {
 			t.Error(diff)
 		}
 	})
+	t.Run("two transactions on one stream take turns", func(t *testing.T) {
+		f := newFixture(t, o, "one")
+		const turns = 8
+		var group errgroup.Group
+		for range turns {
+			group.Go(func() error {
+				return f.Store.InStream(t.Context(), f.tenant, f.stream, func(tx *store.StreamTx) error {
+					next := tx.Stream().AppliedSeq + 1
+					return tx.SetCheckpoint(t.Context(), store.Checkpoint{AppliedSeq: next, AppliedAt: 1})
+				})
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if s, _, err := f.Store.StreamState(t.Context(), f.tenant, f.stream); err != nil || s.AppliedSeq != turns {
+			t.Errorf("seq = %d (err %v), want %d", s.AppliedSeq, err, turns)
+		}
+	})
 	t.Run("a kind's age is that of the last cut while it was ok", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department", "shift")
+		f := newFixture(t, o, "one", "department", "shift")
 		f.running(t, "shift", 5)
 		f.in(t, func(tx *store.StreamTx) error {
 			return tx.SetCheckpoint(t.Context(), store.Checkpoint{AppliedSeq: 1, CapturedAt: 77, AppliedAt: 78})
 		})
-		if n := f.count(t, "stream_kind WHERE kind = 'department' AND captured_at = 77"); n != 1 {
+		if n := f.count(t, "stream_kind", "kind = 'department' AND captured_at = 77"); n != 1 {
 			t.Error("the kind that is ok did not get the age of the cut")
 		}
-		if n := f.count(t, "stream_kind WHERE kind = 'shift' AND captured_at = 0"); n != 1 {
+		if n := f.count(t, "stream_kind", "kind = 'shift' AND captured_at = 0"); n != 1 {
 			t.Error("the running kind got the age of a cut")
 		}
 	})
 }
 
-func apply(t *testing.T, open Open) {
+func apply(t *testing.T, o Opened) {
 	t.Run("a second time changes nothing and writes nothing", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "payslip_line")
+		f := newFixture(t, o, "one", "payslip_line")
 		rows := protocoltest.PayslipLines(200, 1)
 		first := f.apply(t, "payslip_line", rows...)
 		before := f.Writes(t, "rec_payslip_line")
@@ -100,7 +120,7 @@ func apply(t *testing.T, open Open) {
 		}
 	})
 	t.Run("only rows whose content differs are written", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department")
+		f := newFixture(t, o, "one", "department")
 		f.apply(t, "department", dept("10", "Savværk"), dept("20", "Kontor"))
 		got := f.apply(t, "department", dept("10", "Savværk"), dept("20", "Administration"), dept("30", "Lager"))
 		if diff := cmp.Diff(store.Applied{Changed: 2, Unchanged: 1}, got); diff != "" {
@@ -111,36 +131,36 @@ func apply(t *testing.T, open Open) {
 		}
 	})
 	t.Run("the later of two rows of one key wins", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department")
+		f := newFixture(t, o, "one", "department")
 		f.apply(t, "department", dept("10", "Før"), dept("20", "Kontor"), dept("10", "Efter"))
 		if diff := cmp.Diff([]string{"10=Efter", "20=Kontor"}, f.depts(t)); diff != "" {
 			t.Error(diff)
 		}
 	})
 	t.Run("every cell arrives as it was sent", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department", "employee", "document", "payslip_line")
+		f := newFixture(t, o, "one", "department", "employee", "document", "payslip_line")
 		odd := "tab\t newline\n return\r back\\slash \\N \\. 'quote' \"double\" æøå 🌲 $1 ? %s"
 		f.apply(t, "department", dept(odd, odd), dept("20", ""))
 		f.apply(t, "payslip_line", protocol.Row{Values: []protocol.Value{
 			protocol.TextValue("P1"), protocol.IntValue(-1 << 63), protocol.TextValue("E1"), protocol.TextValue(""), protocol.TextValue(odd),
 			{}, {}, {}, protocol.IntValue(-999_999_999_999_999_999), {}, {}, {},
 		}})
-		if n := f.count(t, "rec_department WHERE department_no = name AND group_name IS NULL AND LENGTH(name) > 60"); n != 1 {
+		if n := f.count(t, "rec_department", "department_no = name AND group_name IS NULL AND LENGTH(name) > 60"); n != 1 {
 			t.Error("odd characters did not arrive")
 		}
-		if n := f.count(t, "rec_department WHERE department_no = '20' AND name = ''"); n != 1 {
+		if n := f.count(t, "rec_department", "department_no = '20' AND name = ''"); n != 1 {
 			t.Error("the empty text is not the empty text")
 		}
-		if n := f.count(t, "rec_payslip_line WHERE line_no = -9223372036854775807 - 1 AND amount = -999999999999999999 AND quantity IS NULL"); n != 1 {
+		if n := f.count(t, "rec_payslip_line", "line_no = -9223372036854775807 - 1 AND amount = -999999999999999999 AND quantity IS NULL"); n != 1 {
 			t.Error("extreme numbers did not arrive")
 		}
 		var got string
-		if err := f.DB.QueryRowContext(t.Context(), "SELECT label FROM rec_payslip_line").Scan(&got); err != nil || got != odd {
+		if err := f.DB.QueryRowContext(t.Context(), "SELECT label FROM rec_payslip_line WHERE tenant_id = $1", f.tenant).Scan(&got); err != nil || got != odd {
 			t.Errorf("label = %q (err %v), want %q", got, err, odd)
 		}
 	})
 	t.Run("a row that the table cannot hold is named and leaves the others alone", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department")
+		f := newFixture(t, o, "one", "department")
 		schema := protocoltest.Schema(t, "department")
 		st := f.Store.NewStage(schema)
 		long := protocol.TextValue(strings.Repeat("x", store.MaxKeyBytes+1))
@@ -161,7 +181,7 @@ func apply(t *testing.T, open Open) {
 		}
 	})
 	t.Run("rows of a kind that is needed or suspended are refused", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department")
+		f := newFixture(t, o, "one", "department")
 		for _, state := range []protocol.KindState{protocol.KindNeeded, protocol.KindSuspended} {
 			f.set(t, protocol.KindStatus{Kind: "department", State: state})
 			st := f.stage(t, "department", dept("10", "Savværk"))
@@ -175,7 +195,7 @@ func apply(t *testing.T, open Open) {
 		}
 	})
 	t.Run("upserts and deletes of several stages of one kind fit one transaction", func(t *testing.T) {
-		f := newFixture(t, open(t), "one", "department")
+		f := newFixture(t, o, "one", "department")
 		stages := []*store.Stage{
 			f.stage(t, "department", dept("10", "Savværk"), dept("20", "Kontor")),
 			f.stage(t, "department", dept("30", "Lager"), noDept("10")),

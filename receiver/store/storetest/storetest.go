@@ -22,13 +22,10 @@ type Opened struct {
 	Writes func(t *testing.T, table string) string
 }
 
-// Open returns a database of the test's own.
-type Open func(t *testing.T) Opened
-
-// Run checks every promise against databases that open returns.
-func Run(t *testing.T, open Open) {
+// Run checks every promise. open returns a database for a group of tests, each of which has a tenant of its own in it.
+func Run(t *testing.T, open func(t *testing.T) Opened) {
 	t.Helper()
-	for name, group := range map[string]func(*testing.T, Open){
+	for name, group := range map[string]func(*testing.T, Opened){
 		"enrolment":    enrolment,
 		"opening":      opening,
 		"transactions": transactions,
@@ -42,7 +39,7 @@ func Run(t *testing.T, open Open) {
 		"leases":       leases,
 		"isolation":    isolation,
 	} {
-		t.Run(name, func(t *testing.T) { group(t, open) })
+		t.Run(name, func(t *testing.T) { group(t, open(t)) })
 	}
 }
 
@@ -52,22 +49,24 @@ var start = time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)
 // fixture is a database with one tenant whose agent has opened its stream.
 type fixture struct {
 	Opened
+	code   string
 	tenant protocol.TenantID
 	agent  protocol.AgentID
 	stream protocol.StreamID
-	key    protocol.KeyID
+	key    string
 }
 
-// newFixture makes a tenant with that code and opens its stream for the kinds, all ok.
-func newFixture(t *testing.T, o Opened, code string, kinds ...string) *fixture {
+// newFixture makes a tenant of that name and opens its stream for the kinds, all ok. Names are unique within a test.
+func newFixture(t *testing.T, o Opened, name string, kinds ...string) *fixture {
 	t.Helper()
+	code := t.Name() + "/" + name
 	tenant, err := o.Store.CreateTenant(t.Context(), code, "Vestkystens Savværk A/S")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{Opened: o, tenant: tenant, key: protocol.KeyID("key-" + code)}
-	f.invite(t, "invite-"+code, 0)
-	a, err := f.enrol(t, "invite-"+code, f.key, nil)
+	f := &fixture{Opened: o, code: code, tenant: tenant, key: "k1"}
+	f.invite(t, "first", 0)
+	a, err := f.enrol(t, "first", f.key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,10 +80,13 @@ func newFixture(t *testing.T, o Opened, code string, kinds ...string) *fixture {
 	return f
 }
 
+// name makes the name of an invite or key unique to the fixture.
+func (f *fixture) name(s string) string { return s + " of " + f.code }
+
 func (f *fixture) invite(t *testing.T, id string, replaces protocol.AgentID) {
 	t.Helper()
 	err := f.Store.CreateInvite(t.Context(), store.Invite{
-		ID: id, Tenant: f.tenant, Secret: []byte("secret of " + id), Replaces: replaces, MainSystem: "Lønsystem",
+		ID: f.name(id), Tenant: f.tenant, Secret: []byte("secret of " + id), Replaces: replaces, MainSystem: "Lønsystem",
 		CreatedBy: "administrator", CreatedAt: start, ExpiresAt: start.Add(time.Hour),
 	})
 	if err != nil {
@@ -93,20 +95,22 @@ func (f *fixture) invite(t *testing.T, id string, replaces protocol.AgentID) {
 }
 
 // enrol uses an invite ten minutes after the start; proof nil is a right one.
-func (f *fixture) enrol(t *testing.T, invite string, key protocol.KeyID, proof error) (store.EnrolledAgent, error) {
+func (f *fixture) enrol(t *testing.T, invite string, key string, proof error) (store.EnrolledAgent, error) {
 	t.Helper()
 	return f.enrolAt(t, start.Add(10*time.Minute), invite, key, proof)
 }
 
-func (f *fixture) enrolAt(t *testing.T, at time.Time, invite string, key protocol.KeyID, proof error) (store.EnrolledAgent, error) {
+func (f *fixture) enrolAt(t *testing.T, at time.Time, invite string, key string, proof error) (store.EnrolledAgent, error) {
 	t.Helper()
-	return f.Store.Enrol(t.Context(), invite, at, func(i store.Invite) error {
+	return f.Store.Enrol(t.Context(), f.name(invite), at, func(i store.Invite) error {
 		if want := "secret of " + invite; string(i.Secret) != want {
 			t.Errorf("secret = %q, want %q", i.Secret, want)
 		}
 		return proof
-	}, store.NewAgent{Key: key, SignKey: []byte("sign"), SealKey: []byte("seal"), InstallID: "i1", Hostname: "loen01"})
+	}, store.NewAgent{Key: f.keyID(key), SignKey: []byte("sign"), SealKey: []byte("seal"), InstallID: "i1", Hostname: "loen01"})
 }
+
+func (f *fixture) keyID(key string) protocol.KeyID { return protocol.KeyID(f.name(key)) }
 
 // opening1 is the opening of an agent process whose plan has these kinds.
 func opening1(kinds ...string) store.StreamOpening {
@@ -251,11 +255,12 @@ func (f *fixture) depts(t *testing.T) []string {
 	return out
 }
 
-// count counts rows behind the store.
-func (f *fixture) count(t *testing.T, from string) int {
+// count counts the tenant's rows of a table, behind the store.
+func (f *fixture) count(t *testing.T, table, condition string) int {
 	t.Helper()
 	var n int
-	if err := f.DB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+from).Scan(&n); err != nil {
+	query := "SELECT COUNT(*) FROM " + table + " WHERE tenant_id = $1 AND " + condition
+	if err := f.DB.QueryRowContext(t.Context(), query, f.tenant).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
