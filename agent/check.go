@@ -1,12 +1,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
+	"lessor.dk/portalsync/agent/config"
 	"lessor.dk/portalsync/agent/doctor"
+	"lessor.dk/portalsync/agent/plan"
+	"lessor.dk/portalsync/agent/source/sqlite"
 )
 
 func newCheck(s *settings) *cobra.Command {
@@ -47,7 +53,7 @@ func newPlan(s *settings) *cobra.Command {
 		},
 	}
 	check.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per finding")
-	var preview doctor.PreviewConfig
+	var samples bool
 	show := &cobra.Command{
 		Use:   "preview",
 		Short: "Print the rows and columns that would leave, and how many bytes; nothing is sent",
@@ -57,13 +63,30 @@ func newPlan(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return doctor.New(cfg, version).Preview(cmd.Context(), cmd.OutOrStdout(), preview)
+			return preview(cmd.Context(), cmd.OutOrStdout(), cfg, samples)
 		},
 	}
-	show.Flags().StringVar(&preview.Kind, "kind", "", "only this record kind")
-	show.Flags().IntVar(&preview.Rows, "rows", 5, "rows shown per kind; -1 shows every one")
+	show.Flags().BoolVar(&samples, "samples", true, "show the first rows of each kind, which are payroll data")
 	cmd.AddCommand(check, show)
 	return cmd
+}
+
+// preview reads what a first load would and prints it.
+func preview(ctx context.Context, w io.Writer, cfg *config.Config, samples bool) (err error) {
+	p, err := plan.Load(cfg.Plan)
+	if err != nil {
+		return err
+	}
+	src, err := sqlite.Open(cfg.MainSystem.SQLite, p, sqlite.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	look, err := plan.Look(ctx, p, src)
+	if err != nil {
+		return err
+	}
+	return look.Print(w, samples)
 }
 
 // findings prints what a doctor finds.

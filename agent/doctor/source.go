@@ -7,7 +7,8 @@ import (
 	"lessor.dk/portalsync/agent/source/sqlite"
 )
 
-// mainSystem holds the plan against the live database: every planned table, its columns, types and tracking.
+// mainSystem holds the plan against the live database: every planned table, its columns, types and
+// tracking, and the values of its first rows.
 func (d *Doctor) mainSystem(ctx context.Context, p *plan.Plan, yield func(Finding)) {
 	const check = "main system"
 	file := d.cfg.MainSystem.SQLite
@@ -17,24 +18,21 @@ func (d *Doctor) mainSystem(ctx context.Context, p *plan.Plan, yield func(Findin
 		return
 	}
 	defer src.Close()
-	tx, err := src.Begin(ctx)
+	found, err := plan.Check(ctx, p, src)
 	if err != nil {
 		yield(wrong(check, CodeSource, "The main system's database %s cannot be read: %v: check main_system in %s and that the agent's account may read it.", file, err, d.cfg.File))
 		return
 	}
-	defer tx.Close()
-	state := tx.State()
-	bad := 0
-	for _, k := range p.Kinds {
-		s := state.Kinds[k.Record.Name]
-		if s.Err != nil {
-			bad++
-			yield(wrong(k.Record.Name, CodeDrift, "%v.", s.Err))
+	stopped := 0
+	for _, f := range found {
+		if f.Stop {
+			stopped++
+			yield(wrong("plan", CodeDrift, "%s:%d: %s: %s.", p.Name, f.Line, f.Key, f.Text))
 			continue
 		}
-		yield(ok(k.Record.Name, "About %d rows of table %s; changes are tracked since position %d.", s.Estimate, k.Table, s.MinValid))
+		yield(ok("plan", "Note on %s:%d: %s: %s.", p.Name, f.Line, f.Key, f.Text))
 	}
-	if bad == 0 {
-		yield(ok(check, "%s can be read; it is at position %d.", file, state.Position))
+	if stopped == 0 {
+		yield(ok(check, "%s can be read as the plan says.", file))
 	}
 }

@@ -121,3 +121,56 @@ func TestPlanParses(t *testing.T) {
 		t.Errorf("the plan has %d kinds and inbox %v, want all 22 and absence", len(p.Kinds), p.Inbox("absence"))
 	}
 }
+
+func TestPayRun(t *testing.T) {
+	db, err := Open(create(t, Config{Employees: 40, Months: 3}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	title, n, err := PayRun(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if title != "Løn november 2026" || n < 30 || n > 40 {
+		t.Errorf("PayRun = %q, %d payslips, want November for nearly all", title, n)
+	}
+	for query, want := range map[string]float64{
+		"SELECT count(*) FROM Loenseddel s WHERE PeriodeFra = '2026-11-01' AND NOT EXISTS (SELECT 1 FROM Bilag b WHERE b.BilagNr = s.BilagNr)":                                 0,
+		"SELECT count(*) FROM Loenseddel s WHERE round(Netto - (SELECT sum(Beloeb) FROM Loenlinje l WHERE l.LoenseddelNr = s.LoenseddelNr AND Gruppe <> 'Oplysning'), 2) <> 0": 0,
+		// September to November are in one year: what stands as year to date is the sum of three months.
+		"SELECT count(*) FROM Loenlinje l WHERE Loenart = '4010' AND LoenseddelNr % 10000 = 2611 AND round(AarTilDato - (SELECT sum(Beloeb) FROM Loenlinje o WHERE o.MedarbejderNr = l.MedarbejderNr AND o.Loenart = '4010'), 2) <> 0": 0,
+	} {
+		var got float64
+		if err := db.QueryRowContext(t.Context(), query).Scan(&got); err != nil || got != want {
+			t.Errorf("%s = %v, %v, want %v", query, got, err, want)
+		}
+	}
+}
+
+func TestTakeReports(t *testing.T) {
+	db, err := Open(create(t, Config{Employees: 12, Months: 1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	exec := func(query string) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("DELETE FROM Fravaer")
+	exec("UPDATE Medarbejder SET Status = 'A'")
+	exec(`INSERT INTO PortalIndberetning (RapportID, MedarbejderNr, Art, Fra, Til, Antal, Enhed) VALUES
+		('1', 1001, 'F', '2027-01-04', '2027-01-06', 3, 'D'), ('2', 1001, 'F', '2027-01-06', '2027-01-07', 2, 'D'),
+		('3', 9999, 'F', '2027-01-04', '2027-01-04', 1, 'D')`)
+	taken, refused, err := TakeReports(t.Context(), db, today)
+	if err != nil || taken != 1 || refused != 2 {
+		t.Fatalf("TakeReports = %d, %d, %v, want one taken, the overlapping and the unknown one refused", taken, refused, err)
+	}
+	exec("INSERT INTO PortalIndberetning (RapportID, MedarbejderNr, Art, Fra, Til, Antal, Enhed) VALUES ('4', 1001, 'F', '2027-01-05', '2027-01-05', 1, 'D')")
+	if taken, refused, err = TakeReports(t.Context(), db, today); err != nil || taken != 0 || refused != 1 {
+		t.Errorf("TakeReports again = %d, %d, %v, want the overlapping one refused and no other looked at", taken, refused, err)
+	}
+}

@@ -31,6 +31,11 @@ func (f *founder) found(ctx context.Context) error {
 			return err
 		}
 	}
+	return f.flush(ctx)
+}
+
+// flush writes what the inserters still hold.
+func (f *founder) flush(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(f.tables)) { // in one order, so that one seed gives one file
 		if err := f.tables[name].flush(ctx); err != nil {
 			return err

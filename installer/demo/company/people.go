@@ -84,7 +84,8 @@ func (f *founder) seats() []*department {
 
 func (f *founder) person(no int, d *department, leads bool) *person {
 	r := f.cfg.random("person", no)
-	p := &person{no: no, department: d, taxPercent: 36 + r.Int64N(4), allowance: 480_000 + r.Int64N(40)*5_000}
+	p := &person{no: no, department: d}
+	p.settle(f.cfg)
 	p.hired = f.cfg.Today.AddDate(0, 0, -30-r.IntN(7000))
 	p.hired = date(p.hired.Year(), p.hired.Month(), 1)
 	p.title = d.titles[0]
@@ -103,10 +104,16 @@ func (f *founder) person(no int, d *department, leads bool) *person {
 	default:
 		p.rate = 3_100_000 + r.Int64N(40)*40_000
 	}
+	return p
+}
+
+// settle sets what payroll knows of a person and the database does not hold.
+func (p *person) settle(cfg Config) {
+	r := cfg.random("tax", p.no)
+	p.taxPercent, p.allowance = 36+r.Int64N(4), 480_000+r.Int64N(40)*5_000
 	for i := range p.extra {
 		p.extra[i] = r.IntN(3) == 0
 	}
-	return p
 }
 
 func (f *founder) addPerson(ctx context.Context, p *person) error {
