@@ -82,6 +82,10 @@ func Dial(url string) (redis.UniversalClient, error) {
 	return redis.NewClient(opts), nil
 }
 
+// bufferBytes is the buffer of a connection per direction. Most connections wait for something small; a batch is
+// larger than any sensible buffer and passes it by.
+const bufferBytes = 8 << 10
+
 // tune makes room for a blocked read per shard and as many connections for everything else, and lets a Redis that is
 // gone be told at once: whoever asks tries again, with its own patience.
 func tune(opts *redis.Options) {
@@ -89,6 +93,7 @@ func tune(opts *redis.Options) {
 	opts.MaxIdleConns = Shards
 	opts.MaxRetries = 1 // a connection of the pool may have died with the last Redis
 	opts.DialerRetries = 1
+	opts.ReadBufferSize, opts.WriteBufferSize = bufferBytes, bufferBytes
 }
 
 // Entry is one sealed batch on its way.
