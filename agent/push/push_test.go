@@ -205,19 +205,21 @@ func TestClockAnHourOff(t *testing.T) {
 	}
 }
 
-// A receiver whose own clock leaps must not be asked in a tight loop.
+// A receiver whose own clock leaps, or that has seen every nonce, must not be asked in a tight loop.
 func TestOneRefusalIsAnsweredAtOnce(t *testing.T) {
-	r := newReceiver(t)
-	r.answer = func(n int, _ *http.Request, _ []byte) (int, any) {
-		if n < 4 {
-			return 401, &protocol.Reject{Code: protocol.CodeStale, ServerTime: time.Now().UnixMilli()}
+	for _, code := range []protocol.Code{protocol.CodeStale, protocol.CodeReplay} {
+		r := newReceiver(t)
+		r.answer = func(n int, _ *http.Request, _ []byte) (int, any) {
+			if n < 4 {
+				return 401, &protocol.Reject{Code: code, ServerTime: time.Now().UnixMilli()}
+			}
+			return 200, struct{}{}
 		}
-		return 200, struct{}{}
-	}
-	waits := 0
-	c := r.client(Config{Wait: func(int, time.Duration) time.Duration { waits++; return 0 }})
-	if err := c.Ack(t.Context(), nil); err != nil || waits != 3 {
-		t.Errorf("waits = %d, %v; want 3", waits, err)
+		waits := 0
+		c := r.client(Config{Wait: func(int, time.Duration) time.Duration { waits++; return 0 }})
+		if err := c.Ack(t.Context(), nil); err != nil || waits != 3 {
+			t.Errorf("%s: waits = %d, %v; want 3", code, waits, err)
+		}
 	}
 }
 
