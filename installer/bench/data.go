@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	_ "modernc.org/sqlite" // the main system's database is SQLite
+	"lessor.dk/portalsync/agent/source/sqlite"
 )
 
 const createLinesSQL = `
@@ -38,6 +38,30 @@ ORDER  BY LoenseddelNr, LinjeNr`
 const changeLinesSQL = `
 UPDATE Loenlinje
 SET    Beloeb = substr(Beloeb, 1, length(Beloeb) - 1) || CASE substr(Beloeb, -1) WHEN '5' THEN '6' ELSE '5' END`
+
+// planText sends every column.
+const planText = `version: 1
+timezone: Europe/Copenhagen
+kinds:
+  payslip_line:
+    table: Loenlinje
+    as: l
+    key: [LoenseddelNr, LinjeNr]
+    poll: 1s
+    fields:
+      payslip_no: l.LoenseddelNr
+      line_no: l.LinjeNr
+      employee_no: l.MedarbejderNr
+      code: l.Loenart
+      label: l.Tekst
+      quantity: l.Antal
+      unit: l.Enhed
+      rate: l.Sats
+      amount: l.Beloeb
+      year_to_date: l.AarTilDato
+      section: l.Afsnit
+      account: l.Konto
+`
 
 const linesPerPayslip = 14
 
@@ -89,7 +113,7 @@ func makeMainSystem(ctx context.Context, file string, rows int) error {
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	return nil
+	return sqlite.Install(ctx, db, []string{"Loenlinje"})
 }
 
 // lineOf returns the columns of the i-th row.

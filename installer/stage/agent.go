@@ -2,8 +2,6 @@ package stage
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"path/filepath"
 )
 
@@ -32,11 +30,7 @@ func NewAgent(p Programs, dir string, s AgentSettings) (*Agent, error) {
 	if s.Poll != "" {
 		settings["poll"] = s.Poll
 	}
-	text, err := json.MarshalIndent(settings, "", "  ") // JSON is YAML
-	if err != nil {
-		return nil, fmt.Errorf("encode agent settings: %w", err)
-	}
-	file, err := write(dir, "agent.yaml", string(text)+"\n")
+	file, err := writeSettings(dir, "agent.yaml", settings)
 	return &Agent{program: p.Agent, dir: dir, config: file}, err
 }
 

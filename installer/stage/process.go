@@ -88,6 +88,19 @@ func (p *Process) Usage() (cpu time.Duration, peak int64, ok bool) {
 	return state.UserTime() + state.SystemTime(), peakOf(state), true
 }
 
+// Succeed waits until the program ends by itself, without error. When ctx ends first the program is killed.
+func (p *Process) Succeed(ctx context.Context) error {
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), p.Kill())
+	}
+	if p.err != nil {
+		return fmt.Errorf("%s ended with %w: %s", p.Name, p.err, p.lastLine())
+	}
+	return nil
+}
+
 // Await calls ready, every few hundredths of a second, until it returns true or an error, the process ends, or ctx does.
 func (p *Process) Await(ctx context.Context, ready func(context.Context) (bool, error)) error {
 	tick := time.NewTicker(30 * time.Millisecond)

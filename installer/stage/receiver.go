@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,8 @@ type Receiver struct {
 	program string
 	dir     string
 	config  string
+
+	settings map[string]any
 }
 
 // ReceiverSettings are what a Receiver may differ in. The zero value is the default edition: SQLite and Redis inside.
@@ -51,24 +54,26 @@ func NewReceiver(ctx context.Context, p Programs, dir string, c Certificates, s 
 			settings[key] = value
 		}
 	}
-	text, err := json.MarshalIndent(settings, "", "  ") // JSON is YAML
-	if err != nil {
-		return nil, fmt.Errorf("encode receiver settings: %w", err)
-	}
-	r.config, err = write(dir, "receiver.yaml", string(text)+"\n")
+	r.settings = settings
+	var err error
+	r.config, err = writeSettings(dir, "receiver.yaml", settings)
 	return r, err
 }
 
 // URL returns the portal's address.
 func (r *Receiver) URL() string { return "https://" + r.Address }
 
-// Serve starts the receiver with the given roles ("" is all) and returns when it is ready.
+// Serve starts the receiver with the given role ("" is all) and returns when it is ready.
 func (r *Receiver) Serve(ctx context.Context, role string) (*Process, error) {
+	return r.serve(ctx, "receiver", role)
+}
+
+func (r *Receiver) serve(ctx context.Context, name, role string) (*Process, error) {
 	args := []string{"serve", "--config", r.config}
 	if role != "" {
 		args = append(args, "--role", role)
 	}
-	p, err := Start("receiver", filepath.Join(r.dir, "receiver.log"), r.program, args...)
+	p, err := Start(name, filepath.Join(r.dir, name+".log"), r.program, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +93,22 @@ func (r *Receiver) Serve(ctx context.Context, role string) (*Process, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// ServeBeside starts one more process of the receiver, with one role that agents and browsers do not call.
+// It shares settings, database and Redis with the first; only its admin address is its own.
+func (r *Receiver) ServeBeside(ctx context.Context, role, name string) (*Process, error) {
+	other := *r
+	var err error
+	if other.Admin, err = FreeAddress(ctx); err != nil {
+		return nil, err
+	}
+	settings := maps.Clone(r.settings)
+	settings["admin"] = other.Admin
+	if other.config, err = writeSettings(r.dir, name+".yaml", settings); err != nil {
+		return nil, err
+	}
+	return other.serve(ctx, name, role)
 }
 
 // Run runs another command of the receiver and returns its output. Input is its standard input.

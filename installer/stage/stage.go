@@ -5,6 +5,7 @@ package stage
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -42,6 +43,15 @@ func FreeAddress(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}
 	return ln.Addr().String(), ln.Close()
+}
+
+// writeSettings makes a settings file.
+func writeSettings(dir, name string, settings map[string]any) (string, error) {
+	text, err := json.MarshalIndent(settings, "", "  ") // JSON is YAML
+	if err != nil {
+		return "", fmt.Errorf("encode %s: %w", name, err)
+	}
+	return write(dir, name, string(text)+"\n")
 }
 
 // write makes a file that only we can read.
