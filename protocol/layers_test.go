@@ -59,7 +59,7 @@ var testLayers = map[string][]string{
 	"protocol":               {"protocol/protocoltest"},
 	"agent/source/sqlite":    {"agent/inbox", "agent/source/sourcetest"},
 	"receiver/e2e":           {"protocol", "agent/capture", "agent/inbox", "agent/plan", "agent/push", "agent/source/sqlite", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/report", "receiver/store", "receiver/testenv", "receiver/writer"},
-	"receiver/ingest":        {"protocol/protocoltest", "receiver/keyring"},
+	"receiver/ingest":        {"protocol/protocoltest", "receiver/keyring", "receiver/testenv"},
 	"receiver/queue":         {"receiver/testenv"},
 	"receiver/store":         {"protocol/protocoltest", "receiver/store/storetest", "receiver/testenv"},
 	"receiver/writer":        {"protocol/protocoltest", "receiver/keyring", "receiver/testenv"},

@@ -161,7 +161,7 @@ func TestReports(t *testing.T) {
 // TestWaitingPollHoldsLittle counts what a check-in that waits costs the receiver: goroutine, connection and buffers
 // of net/http, and what this package keeps. The agents of these polls are bare connections.
 func TestWaitingPollHoldsLittle(t *testing.T) {
-	const polls, most = 300, 40 << 10
+	const polls, most = 300, 64 << 10
 	b := newBench(t, ingest.Config{})
 	known := b.checkIn(0, protocol.CheckInAnswer{})
 	body, err := json.Marshal(b.checkInRequest(20*time.Second, known))
