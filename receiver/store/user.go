@@ -36,30 +36,34 @@ WHERE  folded = $1`
 
 // UserByName finds a user by the folded username; [identity.ErrNotFound] when there is none.
 func (s *Store) UserByName(ctx context.Context, folded string) (identity.User, error) {
-	return s.user(ctx, userByNameSQL, folded)
-}
-
-const userByIDSQL = `
-SELECT user_id, username, name, role, tenant_id, stream_id, employee_no, language, password_hash, disabled
-FROM   user_account
-WHERE  user_id = $1`
-
-// UserByID finds the user of a session; [identity.ErrNotFound] when there is none.
-func (s *Store) UserByID(ctx context.Context, id identity.UserID) (identity.User, error) {
-	return s.user(ctx, userByIDSQL, id)
-}
-
-func (s *Store) user(ctx context.Context, query string, arg any) (identity.User, error) {
 	var u identity.User
-	err := s.read.QueryRowContext(ctx, query, arg).Scan(&u.ID, &u.Username, &u.Name, &u.Role, &u.Tenant, &u.Stream,
-		&u.EmployeeNo, &u.Language, &u.PasswordHash, &u.Disabled)
+	err := scanUser(s.read.QueryRowContext(ctx, userByNameSQL, folded), &u)
+	return u, err
+}
+
+const visitorSQL = `
+SELECT u.user_id, u.username, u.name, u.role, u.tenant_id, u.stream_id, u.employee_no, u.language, u.password_hash, u.disabled,
+       COALESCE(t.name, '')
+FROM   user_account u
+LEFT   JOIN tenant  t ON t.tenant_id = u.tenant_id
+WHERE  u.user_id = $1`
+
+// Visitor returns the user of a session and the name of the user's customer; [identity.ErrNotFound] when there is none.
+func (s *Store) Visitor(ctx context.Context, id identity.UserID) (u identity.User, customer string, err error) {
+	err = scanUser(s.read.QueryRowContext(ctx, visitorSQL, id), &u, &customer)
+	return u, customer, err
+}
+
+func scanUser(row *sql.Row, u *identity.User, more ...any) error {
+	err := row.Scan(append([]any{&u.ID, &u.Username, &u.Name, &u.Role, &u.Tenant, &u.Stream, &u.EmployeeNo, &u.Language,
+		&u.PasswordHash, &u.Disabled}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return identity.User{}, identity.ErrNotFound
+		return identity.ErrNotFound
 	}
 	if err != nil {
-		return identity.User{}, fmt.Errorf("read user: %w", err)
+		return fmt.Errorf("read user: %w", err)
 	}
-	return u, nil
+	return nil
 }
 
 const setPasswordSQL = `
