@@ -13,7 +13,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newTest(), newBench())
+	root.AddCommand(newDemo(), newTest(), newBench())
 	return root
 }
 

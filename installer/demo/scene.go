@@ -1,0 +1,236 @@
+package demo
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"lessor.dk/portalsync/agent/plan"
+	"lessor.dk/portalsync/agent/source"
+	"lessor.dk/portalsync/agent/source/sqlite"
+	"lessor.dk/portalsync/installer/demo/company"
+	"lessor.dk/portalsync/installer/stage"
+)
+
+// Names of the one customer that a demo has.
+const (
+	customerCode = "demo"
+	systemName   = "Løn"
+)
+
+// scene is everything that stands on this machine: a main system, a receiver and an agent.
+type scene struct {
+	out        io.Writer
+	dir        string
+	mainSystem string // path of the database
+	planFile   string
+	source     *sqlite.Source
+
+	certs    stage.Certificates
+	receiver *stage.Receiver
+	agent    *stage.Agent
+
+	receiving *stage.Process
+	capturing *stage.Process
+}
+
+// openScene builds the programs and the main system and writes all settings. It starts nothing.
+func openScene(ctx context.Context, out io.Writer, dir string, cfg Config) (*scene, error) {
+	s := &scene{out: out, dir: dir, mainSystem: filepath.Join(dir, "main-system.db"), planFile: filepath.Join(dir, "plan.yaml")}
+	if cfg.MainSystem != "" {
+		var err error
+		if s.mainSystem, err = filepath.Abs(cfg.MainSystem); err != nil {
+			return nil, fmt.Errorf("find the main system: %w", err)
+		}
+		if s.planFile, err = filepath.Abs(cfg.Plan); err != nil {
+			return nil, fmt.Errorf("find the plan: %w", err)
+		}
+	}
+	var programs stage.Programs
+	err := s.step("building agent and receiver", func() (err error) {
+		programs, err = stage.Build(ctx, dir)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if cfg.MainSystem == "" {
+		if err := s.found(ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.track(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.settle(ctx, programs); err != nil {
+		return nil, errors.Join(err, s.source.Close())
+	}
+	return s, nil
+}
+
+// step does something and tells how long it took.
+func (s *scene) step(what string, do func() error) error {
+	fmt.Fprintf(s.out, "%s … ", what)
+	start := time.Now()
+	if err := do(); err != nil {
+		fmt.Fprintln(s.out, "no")
+		return err
+	}
+	fmt.Fprintf(s.out, "%.1f s\n", time.Since(start).Seconds())
+	return nil
+}
+
+// found makes the invented company, unless an earlier run has.
+func (s *scene) found(ctx context.Context, cfg Config) error {
+	if err := os.WriteFile(s.planFile, company.Plan, 0o600); err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	if _, err := os.Stat(s.mainSystem); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return s.step("founding "+company.Name, func() error {
+		making := s.mainSystem + ".new" // a stop in the middle leaves no half company
+		if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove half a company: %w", err)
+		}
+		if err := company.Create(ctx, making, company.Config{Employees: cfg.Employees}); err != nil {
+			return err
+		}
+		return os.Rename(making, s.mainSystem)
+	})
+}
+
+// track opens the main system through its plan, and switches change tracking on where it is not.
+func (s *scene) track(ctx context.Context) error {
+	p, err := plan.Load(s.planFile)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(s.mainSystem); err != nil {
+		return fmt.Errorf("the main system cannot be read: %w", err)
+	}
+	if s.source, err = sqlite.Open(s.mainSystem, p, sqlite.Config{}); err != nil {
+		return err
+	}
+	tracked, err := s.tracked(ctx)
+	if err != nil || tracked {
+		return err
+	}
+	return s.step("switching change tracking on", func() error {
+		db, err := company.Open(s.mainSystem)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return install(ctx, db, p)
+	})
+}
+
+func install(ctx context.Context, db *sql.DB, p *plan.Plan) error {
+	var tables []string
+	for _, t := range p.Tables() {
+		tables = append(tables, t.Name)
+	}
+	return sqlite.Install(ctx, db, tables)
+}
+
+// tracked reports whether every planned table can be followed.
+func (s *scene) tracked(ctx context.Context) (bool, error) {
+	tx, err := s.source.Begin(ctx)
+	if errors.Is(err, source.ErrGone) { // also what a database without any tracking is
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer tx.Close()
+	for _, k := range tx.State().Kinds {
+		if k.Err != nil {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// settle writes certificates and settings.
+func (s *scene) settle(ctx context.Context, programs stage.Programs) error {
+	var err error
+	if s.certs, err = stage.MakeCertificates(s.dir); err != nil {
+		return err
+	}
+	s.receiver, err = stage.NewReceiver(ctx, programs, s.dir, s.certs, stage.ReceiverSettings{})
+	if err != nil {
+		return err
+	}
+	s.agent, err = stage.NewAgent(programs, s.dir, stage.AgentSettings{
+		Receiver: s.receiver.URL(), CA: s.certs.CA, MainSystem: s.mainSystem, Plan: s.planFile, Poll: "500ms",
+	})
+	return err
+}
+
+// enrolled reports whether an earlier run has made the agent a customer's.
+func (s *scene) enrolled() bool {
+	_, err := os.Stat(filepath.Join(s.dir, "state", "identity.json"))
+	return err == nil
+}
+
+// start starts the receiver, enrols if need be, and starts the agent.
+func (s *scene) start(ctx context.Context) error {
+	if err := s.step("starting the receiver", func() error { return s.startReceiver(ctx) }); err != nil {
+		return err
+	}
+	if !s.enrolled() {
+		err := s.step("enrolling the agent", func() error {
+			code, err := s.receiver.Invite(ctx, customerCode, company.Name, systemName)
+			if err != nil {
+				return err
+			}
+			return s.agent.Enrol(ctx, code)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.startAgent()
+}
+
+func (s *scene) startReceiver(ctx context.Context) (err error) {
+	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	defer stop()
+	s.receiving, err = s.receiver.Serve(ctx, "")
+	return err
+}
+
+func (s *scene) startAgent() (err error) {
+	s.capturing, err = s.agent.Start()
+	return err
+}
+
+// watch returns when ctx ends, or with an error when a program does.
+func (s *scene) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.receiving.Done():
+		return s.receiving.Succeed(ctx)
+	case <-s.capturing.Done():
+		return s.capturing.Succeed(ctx)
+	}
+}
+
+// close stops the agent, then the receiver.
+func (s *scene) close() error {
+	var errs []error
+	for _, p := range []*stage.Process{s.capturing, s.receiving} {
+		if p != nil {
+			errs = append(errs, p.Stop())
+		}
+	}
+	return errors.Join(append(errs, s.source.Close())...)
+}
