@@ -129,6 +129,7 @@ func hammer(m *mainSystem) {
 			}
 		})
 	}
+	defer writers.Wait()
 	finished := make(chan struct{})
 	go func() { writers.Wait(); close(finished) }()
 
@@ -155,7 +156,6 @@ func hammer(m *mainSystem) {
 			break
 		}
 	}
-	writers.Wait()
 }
 
 // hammerCut applies a cut and compares every kind that is loaded.
@@ -192,6 +192,9 @@ func (m *mainSystem) hammerChunk(v view, kind string, cursors map[string][]byte,
 	})
 	if err != nil {
 		m.Fatal(err)
+	}
+	if !done && string(last) == string(cursors[kind]) {
+		m.Fatalf("%s: the cursor stands still", kind)
 	}
 	cursors[kind] = last
 	if done {

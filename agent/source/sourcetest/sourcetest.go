@@ -212,6 +212,9 @@ func all(ctx context.Context, s source.Source, tx source.Tx, kind string, limit 
 		if err != nil || done {
 			return v, err
 		}
+		if string(last) == string(after) {
+			return v, fmt.Errorf("%s: the cursor stands still", kind)
+		}
 		after = last
 	}
 }

@@ -73,7 +73,7 @@ var statePromises = map[string]func(*mainSystem){
 			m.Errorf("minimum %d, want above %d", after.Kinds["employee"].MinValid, before.Position)
 		}
 	},
-	"clean-up ends the validity of positions before it": func(m *mainSystem) {
+	"clean-up ends the validity of positions before it, of its kind alone": func(m *mainSystem) {
 		before := m.state()
 		m.exec(`DELETE FROM "Afdeling" WHERE "Nr" = 2`)
 		m.Forget()
@@ -83,6 +83,9 @@ var statePromises = map[string]func(*mainSystem){
 		}
 		if after.Kinds["department"].MinValid > after.Position {
 			m.Errorf("minimum %d is past the position %d", after.Kinds["department"].MinValid, after.Position)
+		}
+		if after.Kinds["pay_rate"].MinValid > before.Position {
+			m.Errorf("pay_rate: minimum %d, want at most %d", after.Kinds["pay_rate"].MinValid, before.Position)
 		}
 	},
 	"an idle table's minimum never passes a position that was read": func(m *mainSystem) {

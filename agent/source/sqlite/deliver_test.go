@@ -212,7 +212,7 @@ func TestAnAgentKilledBeforeItsAcknowledgementLeavesOneRow(t *testing.T) {
 
 // deliverOnce runs an inbox with one report until it is acknowledged.
 func deliverOnce(t *testing.T, path string, ack func(context.Context, []protocol.Ack) error) {
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	unseal := func(s protocol.SealedReport) (protocol.Report, error) { return report(string(s.ID)), nil }
 	i := inbox.New(open(t, path, inboxPlan), unseal, func(ctx context.Context, acks []protocol.Ack) error {

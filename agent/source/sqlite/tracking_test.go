@@ -186,6 +186,29 @@ func TestAKeyOfAnyStorageClassIsReadInPieces(t *testing.T) {
 	}
 }
 
+func TestARecordKeyFindsItsRowHoweverItIsStored(t *testing.T) {
+	db, path := database(t)
+	execute(t, db, `CREATE TABLE d (n PRIMARY KEY NOT NULL, navn TEXT)`,
+		`INSERT INTO d VALUES (1, 'whole'), (2.5, 'float'), ('3', 'text'), (CAST('4' AS BLOB), 'bytes')`)
+	if err := sqlite.Install(t.Context(), db, []string{"d"}); err != nil {
+		t.Fatal(err)
+	}
+	tx := begin(t, open(t, path, departmentPlan("d", "n", "navn")))
+	got := map[string]string{}
+	var keys [][]protocol.Value
+	for _, key := range []string{"1", "2.5", "3", "4", "5"} {
+		keys = append(keys, []protocol.Value{protocol.TextValue(key)})
+	}
+	err := tx.ByKey(t.Context(), "department", keys, func(r *protocol.Row) error {
+		got[r.Values[0].S] = r.Values[1].S
+		return nil
+	})
+	want := map[string]string{"1": "whole", "2.5": "float", "3": "text", "4": "bytes", "5": ""}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
 func TestTextThatIsNotUTF8IsLeftOut(t *testing.T) {
 	db, path := database(t)
 	execute(t, db, `CREATE TABLE d (n TEXT PRIMARY KEY, navn TEXT)`,
