@@ -30,7 +30,7 @@ var layers = map[string][]string{
 	"agent/source/sourcetest": {"protocol", "agent/plan", "agent/source"},
 	"agent/source/sqlite":     {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/cell"},
 
-	"receiver":                 {"protocol", "receiver/config", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/store", "receiver/writer"},
+	"receiver":                 {"protocol", "receiver/config", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/store", "receiver/web", "receiver/writer"},
 	"receiver/config":          {},
 	"receiver/e2e":             {},
 	"receiver/identity":        {"protocol"},
@@ -39,17 +39,20 @@ var layers = map[string][]string{
 	"receiver/queue":           {"protocol"},
 	"receiver/report":          {"protocol", "receiver/identity"},
 	"receiver/store":           {"protocol", "protocol/record", "receiver/identity", "receiver/report"},
-	"receiver/store/storetest": {"protocol", "protocol/protocoltest", "receiver/store"},
+	"receiver/store/storetest": {"protocol", "protocol/protocoltest", "protocol/record", "receiver/store"},
 	"receiver/testenv":         {},
 	"receiver/web":             {"protocol", "receiver/identity", "receiver/store", "receiver/web/employee", "receiver/web/operations", "receiver/web/public", "receiver/web/ui"},
+	"receiver/web/employee":    {"protocol", "receiver/identity", "receiver/report", "receiver/store", "receiver/web/ui"},
+	"receiver/web/operations":  {"protocol", "protocol/record", "receiver/store", "receiver/web/ui"},
 	"receiver/web/public":      {"receiver/identity", "receiver/web/ui"},
 	"receiver/web/ui":          {"protocol", "receiver/identity", "receiver/store"},
 	"receiver/writer":          {"protocol", "protocol/record", "receiver/queue", "receiver/report", "receiver/store"},
 
-	"installer":              {"installer/bench", "installer/suite"},
+	"installer":              {"installer/bench", "installer/demo", "installer/suite"},
 	"installer/bench":        {"protocol", "agent/plan", "agent/source/sqlite", "receiver/store", "installer/stage"},
+	"installer/compare":      {"protocol", "protocol/record", "agent/source"},
+	"installer/demo":         {"protocol", "agent/plan", "agent/source", "agent/source/sqlite", "installer/compare", "installer/demo/company", "installer/stage"},
 	"installer/demo/company": {},
-	"installer/rig":          {},
 	"installer/stage":        {},
 	"installer/suite":        {},
 }
@@ -58,7 +61,7 @@ var layers = map[string][]string{
 var testLayers = map[string][]string{
 	"protocol":               {"protocol/protocoltest"},
 	"agent/source/sqlite":    {"agent/inbox", "agent/source/sourcetest"},
-	"receiver/e2e":           {"protocol", "agent/capture", "agent/inbox", "agent/plan", "agent/push", "agent/source/sqlite", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/report", "receiver/store", "receiver/testenv", "receiver/writer"},
+	"receiver/e2e":           {"protocol", "agent/capture", "agent/inbox", "agent/plan", "agent/push", "agent/source/sqlite", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/report", "receiver/store", "receiver/store/storetest", "receiver/testenv", "receiver/web", "receiver/writer"},
 	"receiver/ingest":        {"protocol/protocoltest", "receiver/keyring", "receiver/testenv"},
 	"receiver/queue":         {"receiver/testenv"},
 	"receiver/store":         {"protocol/protocoltest", "receiver/store/storetest", "receiver/testenv"},
@@ -68,10 +71,10 @@ var testLayers = map[string][]string{
 
 // symbols may be used by these packages only, tests aside: each is a rule of the design that imports cannot say.
 var symbols = map[string][]string{
-	"protocol.NewOpener":  {"receiver/writer"},                                  // only the writer opens what capture sealed
-	"protocol.NewDecoder": {"receiver/writer"},                                  // and only it reads rows from the wire
-	"protocol.NewEncoder": {"agent/capture", "agent/doctor", "receiver/writer"}, // cuts and chunks; sizes for a preview; dead letters
-	"protocol.NewSealer":  {"agent/push", "receiver/writer"},                    // batches; dead letters
+	"protocol.NewOpener":  {"receiver/writer"},                  // only the writer opens what capture sealed
+	"protocol.NewDecoder": {"receiver/writer"},                  // and only it reads rows from the wire
+	"protocol.NewEncoder": {"agent/capture", "receiver/writer"}, // cuts and chunks; dead letters
+	"protocol.NewSealer":  {"agent/push", "receiver/writer"},    // batches; dead letters
 }
 
 // forTests are packages that hold promises or builders for tests: symbols and outside do not bind them.
@@ -82,7 +85,7 @@ var outside = map[string][]string{
 	"crypto/hpke":                           {"protocol"},
 	"github.com/alicebob/miniredis/v2":      {"receiver/queue"},
 	"github.com/cespare/xxhash/v2":          {"protocol"},
-	"github.com/gin-gonic/gin":              {"receiver/ingest", "receiver/web", "receiver/web/public", "receiver/web/ui"},
+	"github.com/gin-gonic/gin":              {"receiver/ingest", "receiver/web", "receiver/web/employee", "receiver/web/operations", "receiver/web/public", "receiver/web/ui"},
 	"github.com/goccy/go-yaml":              {"agent/config", "agent/plan", "receiver/config"},
 	"github.com/hashicorp/go-retryablehttp": {"agent/push"},
 	"github.com/kardianos/service":          {"agent/daemon"},

@@ -106,20 +106,26 @@ func TestTopLevelIsFixed(t *testing.T) {
 	}
 }
 
+// TestEveryPackageHasOneComment wants it in a file that is no test, unless the package has only tests.
 func TestEveryPackageHasOneComment(t *testing.T) {
+	files := goFiles(t)
+	programs := map[string]bool{}
+	for _, f := range files {
+		programs[f.packagePath()] = programs[f.packagePath()] || !f.test
+	}
 	comments := map[string][]string{}
-	for _, f := range goFiles(t) {
-		if f.test {
-			if f.ast.Doc != nil && !strings.HasSuffix(f.ast.Name.Name, "_test") {
-				t.Errorf("%s: the package comment belongs to a file that is no test", f.path)
-			}
-			continue
-		}
-		if f.ast.Doc != nil && strings.TrimSpace(f.ast.Doc.Text()) != "" {
-			comments[f.packagePath()] = append(comments[f.packagePath()], f.path)
-		} else if _, ok := comments[f.packagePath()]; !ok {
+	for _, f := range files {
+		if _, met := comments[f.packagePath()]; !met {
 			comments[f.packagePath()] = nil
 		}
+		if f.ast.Doc == nil {
+			continue
+		}
+		if f.test && programs[f.packagePath()] {
+			t.Errorf("%s: the package comment belongs to a file that is no test", f.path)
+			continue
+		}
+		comments[f.packagePath()] = append(comments[f.packagePath()], f.path)
 	}
 	for pkg, files := range comments {
 		if len(files) != 1 {
