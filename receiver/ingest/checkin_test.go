@@ -30,6 +30,18 @@ func (b *bench) polls(wait time.Duration, known protocol.CheckInAnswer) <-chan p
 	return out
 }
 
+// soon returns an answer that must not take the whole wait.
+func (b *bench) soon(answer <-chan protocol.CheckInAnswer) protocol.CheckInAnswer {
+	b.t.Helper()
+	select {
+	case a := <-answer:
+		return a
+	case <-time.After(5 * time.Second):
+		b.t.Fatal("the wait goes on")
+		return protocol.CheckInAnswer{}
+	}
+}
+
 func TestCheckIn(t *testing.T) {
 	b := newBench(t, ingest.Config{})
 	t.Run("it tells the stream's state and keeps the agent's", func(t *testing.T) {
@@ -46,8 +58,17 @@ func TestCheckIn(t *testing.T) {
 		known := b.checkIn(0, protocol.CheckInAnswer{})
 		answer := b.polls(20*time.Second, known)
 		b.commit(1)
-		if a := <-answer; a.AppliedSeq != 1 {
+		if a := b.soon(answer); a.AppliedSeq != 1 {
 			t.Errorf("applied = %d, want 1", a.AppliedSeq)
+		}
+	})
+	t.Run("a kind's state ends the wait", func(t *testing.T) {
+		known := b.checkIn(0, protocol.CheckInAnswer{})
+		answer := b.polls(20*time.Second, known)
+		b.must(b.store.SuspendKind(t.Context(), b.agent.Tenant, b.agent.Stream, "department", "prøve"))
+		b.must(b.queue.Wake(t.Context(), b.agent.Tenant, b.agent.Stream))
+		if a := b.soon(answer); a.Kinds[0].State != protocol.KindSuspended {
+			t.Errorf("kinds = %+v", a.Kinds)
 		}
 	})
 	t.Run("a wake without news does not end the wait", func(t *testing.T) {

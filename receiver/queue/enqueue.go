@@ -37,9 +37,9 @@ var doneLua string
 //
 // The caller has compared the generation with the store's. The script, atomic in one slot:
 //
-//   - the state is missing or of an older generation: adopt this one, nothing enqueued yet
-//   - the state is of a newer generation (Redis is ahead of a restored store): adopt, continue at the floor
-//   - never below the floor
+//   - the state is missing, of an older generation or of a newer one (Redis is ahead of a restored store): adopt this
+//     one, nothing enqueued yet
+//   - what is applied counts as enqueued: never below the floor
 //   - seq already enqueued: duplicate; beyond the next: gap; over a limit: full; else queued
 //
 // It writes nothing unless it accepts, and Redis refuses its first write when out of memory, so a

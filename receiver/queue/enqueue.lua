@@ -7,11 +7,7 @@ local state = redis.call('HMGET', KEYS[4], 'g', 'l', 'n')
 local held = tonumber(state[1] or 0)
 local last = tonumber(state[2] or 0)
 local waiting = tonumber(state[3] or 0)
-if held < gen then
-  last, waiting = 0, 0
-elseif held > gen then
-  last, waiting = floor, 0
-end
+if held ~= gen then last, waiting = 0, 0 end
 if last < floor then last = floor end
 
 local next = last + 1

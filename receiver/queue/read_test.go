@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func TestReader(t *testing.T) {
 				t.Errorf("read %q, want %q", got, want)
 			}
 		},
-		"what is done is gone, and done twice is done once": func(t *testing.T, _ redis.UniversalClient, q *queue.Queue) {
+		"what is done is gone, and done twice is done once": func(t *testing.T, client redis.UniversalClient, q *queue.Queue) {
 			enqueue(t, q, entry(5, 1, "a"), 0)
 			enqueue(t, q, entry(5, 2, "bb"), 0)
 			got := drain(t, q.Reader(shard))
@@ -58,6 +59,10 @@ func TestReader(t *testing.T) {
 			}
 			if last, waiting, err := q.State(t.Context(), tenant, stream, 5); last != 2 || waiting != 1 || err != nil {
 				t.Errorf("State = %d, %d, %v, want 2, 1", last, waiting, err)
+			}
+			pending, err := client.XPending(t.Context(), fmt.Sprintf("ps:{%02d}:queue", shard), "writers").Result()
+			if err != nil || pending.Count != 1 {
+				t.Errorf("XPending = %+v, %v, want 1", pending, err)
 			}
 		},
 		"an older generation's entry that is done does not count for the newer": func(t *testing.T, _ redis.UniversalClient, q *queue.Queue) {
