@@ -6,15 +6,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"lessor.dk/portalsync/installer/demo"
+	"lessor.dk/portalsync/installer/demo/adventureworks"
 )
 
 func newDemo() *cobra.Command {
 	var cfg demo.Config
+	var check, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show it all: an invented company, agent, receiver and portal on this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if check {
+				return demo.Check(cmd.Context(), cmd.OutOrStdout(), cfg, asJSON)
+			}
 			return demo.New(cmd.OutOrStdout(), cfg).Run(cmd.Context())
 		},
 	}
@@ -22,7 +27,33 @@ func newDemo() *cobra.Command {
 	cmd.Flags().IntVar(&cfg.Employees, "employees", 0, "size of the invented company (default 300)")
 	cmd.Flags().StringVar(&cfg.MainSystem, "main-system", "", "SQLite database to show instead of the invented company")
 	cmd.Flags().StringVar(&cfg.Plan, "plan", "", "plan of that database")
-	cmd.AddCommand(newPayRun(&cfg))
+	cmd.Flags().BoolVar(&check, "check", false, "prove it unattended: kill, cut, lose, compare; exit code 0 only if all holds")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "with --check: print one JSON object")
+	cmd.AddCommand(newPayRun(&cfg), newAdventureWorks())
+	return cmd
+}
+
+func newAdventureWorks() *cobra.Command {
+	var from, to string
+	cmd := &cobra.Command{
+		Use:   "adventureworks --from DIR --to FILE.db",
+		Short: "Make a main system of Microsoft's AdventureWorks sample, for demo --main-system",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := adventureworks.Load(cmd.Context(), from, to)
+			if err != nil {
+				return err
+			}
+			for _, l := range loaded {
+				fmt.Fprintf(cmd.OutOrStdout(), "%6d rows in %s\n", l.Rows, l.Table)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "directory of the sample's tab-separated files")
+	cmd.Flags().StringVar(&to, "to", "", "database to make")
+	_ = cmd.MarkFlagRequired("from") // the flag exists
+	_ = cmd.MarkFlagRequired("to")
 	return cmd
 }
 

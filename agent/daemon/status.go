@@ -22,6 +22,7 @@ type Status struct {
 	Process  int                  `json:"process"` // its id
 	Started  time.Time            `json:"started"`
 	Customer string               `json:"customer"`
+	Tenant   protocol.TenantID    `json:"tenant"`
 	Agent    protocol.AgentID     `json:"agent"`
 	Stream   protocol.StreamID    `json:"stream"`
 	Receiver string               `json:"receiver"`
@@ -44,7 +45,7 @@ const statusLimit = 1 << 20
 func (d *Daemon) status(id *keystore.Identity, captured protocol.AgentStatus, in inbox.Status) Status {
 	s := Status{
 		Version: d.version, Process: os.Getpid(), Started: d.started, Customer: id.Customer,
-		Agent: id.Agent, Stream: id.Stream, Receiver: d.cfg.Receiver,
+		Tenant: id.Tenant, Agent: id.Agent, Stream: id.Stream, Receiver: d.cfg.Receiver,
 		Capture: captured, Waiting: in.Waiting,
 	}
 	if in.Err != nil {

@@ -11,7 +11,7 @@ import (
 
 // agentStatus is what `agent status --json` tells, as far as the demo looks.
 type agentStatus struct {
-	Agent   protocol.AgentID     `json:"agent"`
+	Tenant  protocol.TenantID    `json:"tenant"`
 	Stream  protocol.StreamID    `json:"stream"`
 	Capture protocol.AgentStatus `json:"capture"`
 	Trouble *struct {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"lessor.dk/portalsync/protocol"
@@ -24,7 +23,7 @@ type Login struct {
 
 // logins returns one login per role, making the users the first time.
 func (s *scene) logins(ctx context.Context) ([]Login, error) {
-	file := filepath.Join(s.dir, "logins.json")
+	file := s.path("logins.json")
 	b, err := os.ReadFile(file)
 	var logins []Login
 	switch {

@@ -74,6 +74,11 @@ func openScene(ctx context.Context, out io.Writer, dir string, cfg Config) (*sce
 	return s, nil
 }
 
+// path returns the path of a file in the scene's directory.
+func (s *scene) path(parts ...string) string {
+	return filepath.Join(append([]string{s.dir}, parts...)...)
+}
+
 // step does something and tells how long it took.
 func (s *scene) step(what string, do func() error) error {
 	fmt.Fprintf(s.out, "%s … ", what)
@@ -176,7 +181,7 @@ func (s *scene) settle(ctx context.Context, programs stage.Programs) error {
 
 // enrolled reports whether an earlier run has made the agent a customer's.
 func (s *scene) enrolled() bool {
-	_, err := os.Stat(filepath.Join(s.dir, "state", "identity.json"))
+	_, err := os.Stat(s.path("state", "identity.json"))
 	return err == nil
 }
 

@@ -1,0 +1,301 @@
+package demo
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lessor.dk/portalsync/installer/compare"
+	"lessor.dk/portalsync/installer/demo/company"
+)
+
+// proof is a check under way.
+type proof struct {
+	*scene
+	lines io.Writer
+	start time.Time
+
+	db       *sql.DB // the main system, as payroll has it open
+	life     *errgroup.Group
+	still    context.CancelFunc // ends the simulator
+	employee Login
+	browser  *visitor
+}
+
+// proving is one step: its name and what shows it. prove returns what was measured.
+type proving struct {
+	name  string
+	prove func(context.Context) (figure string, err error)
+}
+
+func (p *proof) steps() []proving {
+	return []proving{
+		{"receiver and agent run as processes and have enrolled over HTTPS", p.begin},
+		{"agent killed in the middle of the first load, and started again", p.killAgent},
+		{"receiver killed in the middle of the first load, with its Redis, and started again", p.killReceiver},
+		{"the first load ends", p.loaded},
+		{"an employee signs in", p.signIn},
+		{"a change in the main system is on the employee's page", p.change},
+		{"a report sent twice over HTTP, the agent killed meanwhile, is in the main system once", p.report},
+		{"embedded Redis loses everything while a pay run is on its way", p.loseRedis},
+		{"store and main system are equal, row by row and field by field", p.equal},
+		{"both programs stop in order when asked to", p.stop},
+	}
+}
+
+// begin starts everything, the company's life included: what is proven is proven while things change.
+func (p *proof) begin(ctx context.Context) (string, error) {
+	var err error
+	if p.db, err = company.Open(p.mainSystem); err != nil {
+		return "", err
+	}
+	p.out = io.Discard
+	if err := p.scene.start(ctx); err != nil {
+		return "", err
+	}
+	var life context.Context
+	life, p.still = context.WithCancel(context.WithoutCancel(ctx))
+	p.life, life = errgroup.WithContext(life)
+	p.life.Go(func() error {
+		return company.NewSimulator(p.db, company.SimulatorConfig{Every: 150 * time.Millisecond}).Run(life)
+	})
+	rows, err := p.total(ctx)
+	return fmt.Sprintf("%d rows to load, processes %d and %d", rows, p.receiving.Pid(), p.capturing.Pid()), err
+}
+
+// The rows that the agent has sent when a program is killed: early among the documents, and later among the lines.
+const (
+	killAgentAt    = 5_000
+	killReceiverAt = 20_000
+)
+
+func (p *proof) killAgent(ctx context.Context) (string, error) {
+	a, err := p.loading(ctx, killAgentAt)
+	if err != nil {
+		return "", err
+	}
+	if err := p.capturing.Kill(); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("after %d rows, loading %s", a.Capture.RowsSent, kinds(a)), p.startAgent()
+}
+
+func (p *proof) killReceiver(ctx context.Context) (string, error) {
+	a, err := p.loading(ctx, killReceiverAt)
+	if err != nil {
+		return "", err
+	}
+	if err := p.receiving.Kill(); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("after %d more rows, %d batches on their way", a.Capture.RowsSent, a.Capture.BatchesOut), p.startReceiver(ctx)
+}
+
+// loading waits until the agent has sent so many rows and is still loading.
+func (p *proof) loading(ctx context.Context, rows int64) (agentStatus, error) {
+	var seen agentStatus
+	err := p.until(ctx, func(a agentStatus) bool {
+		seen = a
+		return a.Capture.RowsSent >= rows || a.following()
+	})
+	if err == nil && (seen.Capture.State != "loading" || len(seen.Capture.Loading) == 0) {
+		err = fmt.Errorf("the load was over before anything could be killed (%d rows, %s)", seen.Capture.RowsSent, seen.Capture.State)
+	}
+	return seen, err
+}
+
+func kinds(a agentStatus) string {
+	var names []string
+	for _, l := range a.Capture.Loading {
+		names = append(names, l.Kind)
+	}
+	return strings.Join(names[:min(len(names), 3)], ", ")
+}
+
+func (p *proof) loaded(ctx context.Context) (string, error) {
+	start := time.Now()
+	var last agentStatus
+	err := p.until(ctx, func(a agentStatus) bool {
+		last = a
+		return a.following()
+	})
+	return fmt.Sprintf("%d further rows in %.1f s", last.Capture.RowsSent, time.Since(start).Seconds()), err
+}
+
+func (p *proof) signIn(ctx context.Context) (string, error) {
+	logins, err := p.logins(ctx)
+	if err != nil {
+		return "", err
+	}
+	p.employee = logins[0]
+	if p.browser, err = newVisitor(p.receiver.URL(), p.certs); err != nil {
+		return "", err
+	}
+	return "as employee " + p.employee.Employee, p.browser.signIn(ctx, p.employee)
+}
+
+const setBalanceSQL = `
+UPDATE Saldo
+SET    Rest = 17.31, Pr = '2026-11-17'
+WHERE  MedarbejderNr = ? AND SaldotypeNr = 'FE'`
+
+func (p *proof) change(ctx context.Context) (string, error) {
+	if _, err := p.db.ExecContext(ctx, setBalanceSQL, p.employee.Employee); err != nil {
+		return "", fmt.Errorf("change the main system: %w", err)
+	}
+	took, err := p.browser.sees(ctx, "/home", "17,31")
+	return fmt.Sprintf("after %d ms", took.Milliseconds()), err
+}
+
+const reportsSQL = `
+SELECT count(*), coalesce(sum(RapportID = ?), 0)
+FROM   PortalIndberetning`
+
+// report sends an absence, kills the agent as soon as the row is in the main system (its acknowledgement may be
+// lost then), and looks for the one row and payroll's verdict.
+func (p *proof) report(ctx context.Context) (string, error) {
+	first := time.Now().AddDate(1, 1, 0)
+	for first.Weekday() != time.Monday {
+		first = first.AddDate(0, 0, 1)
+	}
+	registration, err := p.browser.reportAbsence(ctx, "F", first.Format(time.DateOnly), first.AddDate(0, 0, 2).Format(time.DateOnly))
+	if err != nil {
+		return "", err
+	}
+	id := registration[strings.LastIndexByte(registration, '/')+1:]
+	count := func(ctx context.Context) (all, own int, err error) {
+		err = p.db.QueryRowContext(ctx, reportsSQL, id).Scan(&all, &own)
+		return all, own, err
+	}
+	err = p.capturing.Await(ctx, func(ctx context.Context) (bool, error) {
+		_, own, err := count(ctx)
+		return own > 0, err
+	})
+	if err != nil {
+		return "", fmt.Errorf("wait for the report in the main system: %w", err)
+	}
+	if err := errors.Join(p.capturing.Kill(), p.startAgent()); err != nil {
+		return "", err
+	}
+	took, err := p.browser.sees(ctx, registration, takenWords)
+	if err != nil {
+		return "", err
+	}
+	all, own, err := count(ctx)
+	if err == nil && (all != 1 || own != 1) {
+		err = fmt.Errorf("the main system holds %d reports, %d of this id", all, own)
+	}
+	return fmt.Sprintf("one row; shown as decided by payroll %.1f s after the kill", took.Seconds()), err
+}
+
+// takenWords is how the portal says that payroll has decided about a report.
+const takenWords = "Behandlet i løn"
+
+func (p *proof) loseRedis(ctx context.Context) (string, error) {
+	redis, err := dialRedis(ctx, p.receiver.Redis)
+	if err != nil {
+		return "", err
+	}
+	defer redis.close()
+	title, payslips, err := company.PayRun(ctx, p.db)
+	if err != nil {
+		return "", err
+	}
+	start, lost := time.Now(), 0
+	for range flushes {
+		n, err := redis.flush(ctx)
+		if err != nil {
+			return "", err
+		}
+		lost += n
+		if err := pause(ctx, flushEvery); err != nil {
+			return "", err
+		}
+	}
+	_, err = p.browser.sees(ctx, "/payslips", title)
+	return fmt.Sprintf("%d keys lost in %d goes, the last of %d payslips on its page after %.1f s", lost, flushes, payslips, time.Since(start).Seconds()), err
+}
+
+// Redis loses everything as often as this, so that some of it happens while batches are queued.
+const (
+	flushes    = 25
+	flushEvery = 20 * time.Millisecond
+)
+
+// equal waits until the programs are at rest and compares every row and field.
+func (p *proof) equal(ctx context.Context) (string, error) {
+	p.quiet()
+	if err := p.life.Wait(); err != nil {
+		return "", err
+	}
+	if _, err := p.loaded(ctx); err != nil {
+		return "", err
+	}
+	a := p.status(ctx)
+	c, err := compare.Open(p.source, "sqlite:"+p.path("data", "portal.db"), a.Tenant, a.Stream)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	for {
+		results, err := c.Run(ctx)
+		if err != nil {
+			return "", err
+		}
+		figure, differences := summary(results)
+		if differences == nil {
+			return figure, nil
+		}
+		if err := pause(ctx, settleEvery); err != nil {
+			return figure, differences
+		}
+	}
+}
+
+// settleEvery is the time between two comparisons: the last changes may be on their way.
+const settleEvery = 500 * time.Millisecond
+
+// pause waits, or ends with ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// quiet ends the company's life.
+func (p *proof) quiet() {
+	if p.still != nil {
+		p.still()
+	}
+}
+
+func (p *proof) stop(context.Context) (string, error) {
+	if err := errors.Join(p.db.Close(), p.close()); err != nil {
+		return "", err
+	}
+	return "after SIGTERM", nil
+}
+
+// summary counts what was compared.
+func summary(results []compare.Result) (string, error) {
+	rows, fields := 0, 0
+	var wrong []error
+	for _, r := range results {
+		rows, fields = rows+r.Rows, fields+r.Fields
+		if !r.Equal() {
+			wrong = append(wrong, fmt.Errorf("%s: %d rows missing, %d too many, %d differ: %s", r.Kind, r.Missing, r.Extra, r.Differing, strings.Join(r.Differences, "; ")))
+		}
+	}
+	return fmt.Sprintf("%d rows, %d fields, %d record kinds", rows, fields, len(results)), errors.Join(wrong...)
+}
