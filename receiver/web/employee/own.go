@@ -34,6 +34,9 @@ type ReportLine struct {
 	Note     string
 }
 
+// Number is the report's id as people read it out; empty for a draft.
+func (l ReportLine) Number() string { return report.Number(l.ID) }
+
 // own is what an employee has and has reported, put side by side.
 type own struct {
 	types      map[string]store.AbsenceType

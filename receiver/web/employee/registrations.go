@@ -36,7 +36,6 @@ func (p *Pages) registrations(c *gin.Context, v *ui.Visit) error {
 type Registration struct {
 	ui.Frame
 	Line      ReportLine
-	Number    string
 	Reason    string
 	Steps     []report.Step
 	Next      string // key of the sentence about what happens next; empty when nothing does
@@ -48,7 +47,7 @@ func (p *Pages) registration(c *gin.Context, v *ui.Visit) error {
 	if err != nil {
 		return err
 	}
-	page := Registration{Frame: p.ui.Frame(v, "registration.title", "registrations"), Line: line, Number: report.Number(r.ID),
+	page := Registration{Frame: p.ui.Frame(v, "registration.title", "registrations"), Line: line,
 		Reason: r.Reason, Steps: r.Steps, CanCancel: r.CanCancel()}
 	if r.State.Open() {
 		page.Next = "next." + string(r.State)
@@ -74,24 +73,22 @@ func (p *Pages) oneReport(c *gin.Context, v *ui.Visit) (report.Report, ReportLin
 // Receipt is the data of receipt.html.
 type Receipt struct {
 	ui.Frame
-	Line   ReportLine
-	Number string
+	Line ReportLine
 }
 
 func (p *Pages) receipt(c *gin.Context, v *ui.Visit) error {
-	r, line, err := p.oneReport(c, v)
+	_, line, err := p.oneReport(c, v)
 	if err != nil {
 		return err
 	}
-	page := Receipt{Frame: p.ui.Frame(v, "receipt.title", "registrations"), Line: line, Number: report.Number(r.ID)}
+	page := Receipt{Frame: p.ui.Frame(v, "receipt.title", "registrations"), Line: line}
 	return p.ui.Show(c, http.StatusOK, v.Language, "receipt", page)
 }
 
 // Cancel is the data of cancel.html: the question before a report is taken back.
 type Cancel struct {
 	ui.Frame
-	Line   ReportLine
-	Number string
+	Line ReportLine
 }
 
 func (p *Pages) confirmCancel(c *gin.Context, v *ui.Visit) error {
@@ -102,7 +99,7 @@ func (p *Pages) confirmCancel(c *gin.Context, v *ui.Visit) error {
 	if !r.CanCancel() {
 		return ui.Redirect(c, line.Href+"?done=late")
 	}
-	page := Cancel{Frame: p.ui.Frame(v, "cancel.title", "registrations"), Line: line, Number: report.Number(r.ID)}
+	page := Cancel{Frame: p.ui.Frame(v, "cancel.title", "registrations"), Line: line}
 	return p.ui.Show(c, http.StatusOK, v.Language, "cancel", page)
 }
 

@@ -41,12 +41,16 @@ type Health struct {
 
 // health works out how an agent is at a time.
 func health(a store.FleetAgent, now time.Time, offline time.Duration, l *ui.Locale) Health {
-	h := Health{State: Healthy}
+	var h Health
 	if a.Status.Unsent != 0 {
 		h.Lag = max(0, now.Sub(time.UnixMilli(a.Status.Unsent)))
 	}
 	set := func(s State, key string, args ...any) Health {
 		h.State, h.Cause = s, l.Text(key, args...)
+		return h
+	}
+	count := func(s State, key string, n int) Health {
+		h.State, h.Cause = s, l.Plural(key, n)
 		return h
 	}
 	switch {
@@ -65,15 +69,13 @@ func health(a store.FleetAgent, now time.Time, offline time.Duration, l *ui.Loca
 	case h.Lag > lateAfter && a.Loading == 0:
 		return set(Late, "health.late", l.Span(h.Lag))
 	case a.Held > 0:
-		return set(Waiting, "health.held", a.Held)
+		return count(Waiting, "health.held", a.Held)
 	case a.Suspended > 0:
-		return set(Waiting, "health.suspended", a.Suspended)
+		return count(Waiting, "health.suspended", a.Suspended)
 	case a.Loading > 0:
-		return set(Loading, "health.loading", a.Loading)
+		return count(Loading, "health.loading", a.Loading)
 	case a.Letters > 0:
-		h.Cause = l.Text("health.letters", a.Letters)
-	default:
-		h.Cause = l.Text("health.ok")
+		return count(Healthy, "health.letters", int(a.Letters))
 	}
-	return h
+	return set(Healthy, "health.ok")
 }

@@ -37,6 +37,7 @@ func (l *Locale) funcs(static *Static) template.FuncMap {
 		"date":      l.Date,
 		"day":       l.Day,
 		"days":      l.Days,
+		"soon":      l.Soon,
 		"period":    l.Period,
 		"moment":    l.Moment,
 		"exact":     l.Exact,
@@ -57,6 +58,9 @@ func (l *Locale) funcs(static *Static) template.FuncMap {
 
 // Text returns the sentence of a key with its arguments filled in.
 func (l *Locale) Text(key string, args ...any) string { return l.texts.Text(key, args...) }
+
+// Plural returns the sentence of key.one or key.other with n as argument 0.
+func (l *Locale) Plural(key string, n int) string { return l.texts.Plural(key, n) }
 
 // Name returns a name in the locale's language, or in Danish when the main system gives none.
 func (l *Locale) Name(n store.Names) string {
@@ -92,6 +96,14 @@ func (l *Locale) Date(d time.Time) string {
 // Day writes a date with its weekday: fredag 27. november 2026.
 func (l *Locale) Day(d time.Time) string {
 	return l.weekday(d) + " " + l.Date(d)
+}
+
+// Soon writes a date with its weekday, and the year only when it is another than this one.
+func (l *Locale) Soon(d time.Time) string {
+	if d.Year() == l.now().In(l.zone).Year() {
+		return l.weekday(d) + " " + l.dayMonth(d)
+	}
+	return l.Day(d)
 }
 
 func (l *Locale) dayMonth(d time.Time) string {
