@@ -26,16 +26,15 @@ import (
 const inviteLifetime = time.Hour
 
 func newCustomer(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "customer", Short: "Manage customers"}
 	add := &cobra.Command{
 		Use:   "add CODE NAME",
 		Short: "Add a customer; CODE is short and stable, NAME is shown on screens",
-		Args:  cobra.ExactArgs(2),
+		Args:  takes(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.withStore(cmd.Context(), func(ctx context.Context, _ *config.Config, st *store.Store) error {
 				id, err := st.CreateTenant(ctx, args[0], args[1])
 				if errors.Is(err, store.ErrExists) {
-					return fmt.Errorf("customer code %q is in use; choose another", args[0])
+					return fmt.Errorf("customer code %q is in use: choose another", args[0])
 				}
 				if err != nil {
 					return err
@@ -45,8 +44,7 @@ func newCustomer(s *settings) *cobra.Command {
 			})
 		},
 	}
-	cmd.AddCommand(add)
-	return cmd
+	return group("customer", "Manage customers", add)
 }
 
 func newInvite(s *settings) *cobra.Command {
@@ -55,7 +53,7 @@ func newInvite(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "invite CUSTOMER",
 		Short: "Make a code that lets one agent of a customer enrol once, within 60 minutes",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.withStore(cmd.Context(), func(ctx context.Context, cfg *config.Config, st *store.Store) error {
 				keys, err := keyring.Open(keysDir(cfg))
@@ -95,9 +93,7 @@ func printInvite(w io.Writer, code protocol.InviteCode, expires time.Time, asJSO
 }
 
 func newUser(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "user", Short: "Manage users of the portal"}
-	cmd.AddCommand(newUserAdd(s))
-	return cmd
+	return group("user", "Manage users of the portal", newUserAdd(s))
 }
 
 func newUserAdd(s *settings) *cobra.Command {
@@ -106,7 +102,7 @@ func newUserAdd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add USERNAME",
 		Short: "Add a user; the password is the first line of standard input",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.withStore(cmd.Context(), func(ctx context.Context, _ *config.Config, st *store.Store) error {
 				var err error
@@ -146,7 +142,7 @@ func tenantByCode(ctx context.Context, st *store.Store, code string) (protocol.T
 	}
 	i := slices.IndexFunc(tenants, func(t store.Tenant) bool { return t.Code == code })
 	if i < 0 {
-		return 0, fmt.Errorf("there is no customer with code %q; add it with: receiver customer add", code)
+		return 0, fmt.Errorf("there is no customer with code %q: add it with receiver customer add, or correct the code", code)
 	}
 	return tenants[i].ID, nil
 }
@@ -155,7 +151,7 @@ func firstLine(r io.Reader) (string, error) {
 	line, err := bufio.NewReader(io.LimitReader(r, 4096)).ReadString('\n')
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", errors.New("standard input holds no password; give it as the first line")
+		return "", errors.New("standard input holds no password: give it as the first line")
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read password: %w", err)

@@ -3,32 +3,58 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
+
+	"lessor.dk/portalsync/receiver/store"
 )
 
 // checkTime bounds each look at a dependency.
 const checkTime = 3 * time.Second
 
+// Codes of troubles. They are stable: operations and documentation rely on them.
+const (
+	troubleDatabase    = "database-unreachable" // no answer, or not the database of a portal
+	troubleSchemaOld   = "schema-old"           // the tables lack a migration
+	troubleSchemaNewer = "schema-newer"         // a newer program has been at the tables
+	troubleDiskFull    = "disk-full"            // the database cannot grow
+	troubleWrite       = "database-error"       // the database answers and refuses to write
+	troubleRedis       = "redis-unreachable"    // no answer, or loading
+	troubleCertificate = "certificate-ends"     // soon, or has ended
+)
+
+// certificateWarning is how long before its end a certificate is a trouble (N14).
+const certificateWarning = 21 * 24 * time.Hour
+
+// trouble is one thing that operations has to mend.
+type trouble struct {
+	Code     string `json:"code"`
+	Sentence string `json:"sentence"` // what, where, what to do
+}
+
 // health is what the admin listener and `receiver status` tell.
 type health struct {
-	Version  string   `json:"version"`
-	Roles    []string `json:"roles"`
-	Uptime   int64    `json:"uptime_seconds"`
-	Ready    bool     `json:"ready"`
-	Database string   `json:"database"` // "ok" or what is wrong
-	Schema   int64    `json:"schema"`   // version of the database's tables
-	Redis    string   `json:"redis"`    // "ok" or what is wrong
-	Embedded bool     `json:"embedded_redis"`
-	Queued   int64    `json:"queued_batches"`
-	Bytes    int64    `json:"queued_bytes"`
+	Version  string    `json:"version"`
+	Roles    []string  `json:"roles"`
+	Uptime   int64     `json:"uptime_seconds"`
+	Ready    bool      `json:"ready"`          // whether agents and browsers can be answered
+	Database string    `json:"database"`       // "ok" or what is wrong
+	Schema   int64     `json:"schema"`         // version of the database's tables
+	Redis    string    `json:"redis"`          // "ok" or what is wrong
+	Embedded bool      `json:"embedded_redis"` // whether Redis is the one inside the process
+	Queued   int64     `json:"queued_batches"`
+	Bytes    int64     `json:"queued_bytes"`
+	Troubles []trouble `json:"troubles"`
 }
 
 // health looks at the store and at Redis now.
@@ -37,39 +63,100 @@ func (r *receiver) health(ctx context.Context) health {
 	defer cancel()
 	h := health{
 		Version: version, Roles: r.roles, Uptime: int64(time.Since(r.started).Seconds()),
-		Database: "ok", Redis: "ok", Embedded: r.cfg.Redis == "",
+		Database: "ok", Redis: "ok", Embedded: r.cfg.Redis == "", Troubles: []trouble{},
 	}
-	current, target, err := r.store.SchemaVersion(ctx)
-	switch {
-	case err != nil:
-		h.Database = err.Error()
-	case current != target:
-		h.Database = fmt.Sprintf("tables are at version %d, this program needs %d; run: receiver migrate", current, target)
-	}
-	h.Schema = current
+	r.lookAtDatabase(ctx, &h)
 	depth, err := r.queue.Depth(ctx)
 	if err != nil {
-		h.Redis = err.Error()
+		h.Redis = oneLine(err).Error()
+		h.add(troubleRedis, "Redis does not answer (%s): check redis (or REDIS_URL) in the settings and that it runs; agents wait and lose nothing.", h.Redis)
 	}
 	h.Queued, h.Bytes = depth.Entries, depth.Bytes
 	h.Ready = h.Database == "ok" && h.Redis == "ok"
+	r.lookAtWriting(&h)
+	if r.certificateEnds.IsZero() {
+		return h
+	}
+	if left := time.Until(r.certificateEnds); left < certificateWarning {
+		h.add(troubleCertificate, "The certificate %s ends on %s: put the renewed one there and restart; after that day no agent or browser connects.",
+			r.cfg.TLS.Certificate, r.certificateEnds.Format(time.DateOnly))
+	}
 	return h
 }
 
-// listenAdmin serves /healthz, /readyz, /status and /metrics on the loopback listener.
-func (r *receiver) listenAdmin(ctx context.Context) error {
-	r.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+func (r *receiver) lookAtDatabase(ctx context.Context, h *health) {
+	current, target, err := r.store.SchemaVersion(ctx)
+	h.Schema = current
+	switch {
+	case err != nil:
+		h.Database = oneLine(err).Error()
+		h.add(troubleDatabase, "The database does not answer (%s): check that it runs and lets the receiver in; agents wait and lose nothing.", h.Database)
+	case current < target:
+		h.Database = fmt.Sprintf("tables are at version %d, this program needs %d", current, target)
+		h.add(troubleSchemaOld, "The database's %s: run receiver migrate.", h.Database)
+	case current > target:
+		h.Database = errSchemaNewer(current, target).Error()
+		h.add(troubleSchemaNewer, "%s.", h.Database)
+	}
+}
+
+func (r *receiver) lookAtWriting(h *health) {
+	err, since := r.watch.fault()
+	switch {
+	case err == nil:
+	case store.Full(err):
+		h.add(troubleDiskFull, "The database cannot be written since %s because its disk is full: free space there; nothing is lost, agents wait and go on by themselves.",
+			since.Format(time.TimeOnly))
+	default:
+		h.add(troubleWrite, "The database refuses to write since %s (%v): see the log; nothing is lost, agents wait and go on by themselves.",
+			since.Format(time.TimeOnly), oneLine(err))
+	}
+}
+
+func (h *health) add(code, format string, args ...any) {
+	h.Troubles = append(h.Troubles, trouble{code, fmt.Sprintf(format, args...)})
+}
+
+// errSchemaNewer says that a newer program has changed the tables.
+func errSchemaNewer(current, target int64) error {
+	return fmt.Errorf("the database's tables are at version %d and this program knows up to %d: install the newer receiver that was here before, or restore the database from before it", current, target)
+}
+
+// troubles shows the troubles as a metric: portalsync_trouble{code="disk-full"} 1.
+type troubles struct {
+	receiver *receiver
+	desc     *prometheus.Desc
+}
+
+func newTroubles(r *receiver) *troubles {
+	return &troubles{r, prometheus.NewDesc("portalsync_trouble", "What operations has to mend, by code; README.md explains them.", []string{"code"}, nil)}
+}
+
+// Describe names the metric.
+func (t *troubles) Describe(out chan<- *prometheus.Desc) { out <- t.desc }
+
+// Collect looks at the health.
+func (t *troubles) Collect(out chan<- prometheus.Metric) {
+	for _, x := range t.receiver.health(context.Background()).Troubles {
+		out <- prometheus.MustNewConstMetric(t.desc, prometheus.GaugeValue, 1, x.Code)
+	}
+}
+
+// admin answers /healthz, /readyz, /status and /metrics.
+func (r *receiver) admin() (http.Handler, error) {
+	for _, c := range []prometheus.Collector{
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newTroubles(r),
+	} {
+		if err := r.metrics.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", r.readyz)
 	mux.HandleFunc("GET /status", r.status)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics, promhttp.HandlerOpts{}))
-	ln, err := r.bind(ctx, "admin", r.cfg.Admin)
-	if err != nil {
-		return err
-	}
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: checkTime}
-	return serveUntil(ctx, srv, func() error { return srv.Serve(ln) }, func() {})
+	return mux, nil
 }
 
 func (r *receiver) readyz(w http.ResponseWriter, req *http.Request) {
@@ -90,7 +177,7 @@ func newStatus(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how the running receiver is",
-		Args:  cobra.NoArgs,
+		Args:  takes(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load()
 			if err != nil {
@@ -105,8 +192,8 @@ func newStatus(s *settings) *cobra.Command {
 			} else {
 				err = h.print(cmd.OutOrStdout())
 			}
-			if err == nil && !h.Ready {
-				return fmt.Errorf("not ready")
+			if err == nil && len(h.Troubles) > 0 {
+				return fmt.Errorf("%d troubles are to be mended, see above", len(h.Troubles))
 			}
 			return err
 		},
@@ -122,9 +209,11 @@ func askStatus(ctx context.Context, address string) (h health, err error) {
 	if err != nil {
 		return h, fmt.Errorf("ask for the status: %w", err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := &http.Client{Transport: new(http.Transport)} // no proxy: it is this machine
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
 	if err != nil {
-		return h, fmt.Errorf("no receiver answers on %s (%w); start it with: receiver serve", address, err)
+		return h, fmt.Errorf("no receiver answers on %s: start it with receiver serve, or name its settings file with --config: %w", address, reason(err))
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(&h); err != nil {
@@ -134,7 +223,23 @@ func askStatus(ctx context.Context, address string) (h health, err error) {
 }
 
 func (h health) print(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "version   %s\nroles     %s\nuptime    %s\ndatabase  %s (version %d)\nredis     %s\nqueued    %d batches, %d bytes\n",
-		h.Version, strings.Join(h.Roles, ", "), time.Duration(h.Uptime)*time.Second, h.Database, h.Schema, h.Redis, h.Queued, h.Bytes)
+	if _, err := fmt.Fprintf(w, "version   %s\nroles     %s\nuptime    %s\ndatabase  %s (version %d)\nredis     %s\nqueued    %d batches, %d bytes\n",
+		h.Version, strings.Join(h.Roles, ", "), time.Duration(h.Uptime)*time.Second, h.Database, h.Schema, h.Redis, h.Queued, h.Bytes); err != nil {
+		return fmt.Errorf("print status: %w", err)
+	}
+	for _, t := range h.Troubles {
+		if _, err := fmt.Fprintf(w, "%s [%s]\n", t.Sentence, t.Code); err != nil {
+			return fmt.Errorf("print status: %w", err)
+		}
+	}
+	return nil
+}
+
+// reason is the cause of a failed request without the request, which the sentence around it has named.
+func reason(err error) error {
+	var at *url.Error
+	if errors.As(err, &at) {
+		return at.Err
+	}
 	return err
 }

@@ -14,12 +14,16 @@ import (
 var version = "dev"
 
 func main() {
+	os.Exit(run())
+}
+
+// run is main without the exit, so that tests can be the program.
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	root := newRoot()
-	err := root.ExecuteContext(ctx)
-	stop()
-	if err != nil {
+	defer stop()
+	if err := newRoot().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "receiver:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,7 +41,7 @@ func newServe(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Take in what agents push, apply it and serve the portal, until a signal",
-		Args:  cobra.NoArgs,
+		Args:  takes(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load()
 			if err != nil {
@@ -52,11 +52,11 @@ func newServe(s *settings) *cobra.Command {
 			}
 			for _, r := range roles {
 				if !slices.Contains([]string{roleIngest, roleWriter, roleWeb}, r) {
-					return fmt.Errorf("role %q is none of all, ingest, writer, web", r)
+					return fmt.Errorf("role %q is none of all, ingest, writer, web: name those with --role, several with commas between", r)
 				}
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: cfg.Log}))
-			return serve(cmd.Context(), cfg, roles, log)
+			return serve(cmd.Context(), cfg, slices.Compact(slices.Sorted(slices.Values(roles))), log)
 		},
 	}
 	cmd.Flags().StringSliceVar(&roles, "role", []string{"all"}, "all, or some of ingest, writer, web")
@@ -72,28 +72,36 @@ type receiver struct {
 	started time.Time
 
 	store *store.Store
+	watch *watchedStore // the same store, for those who write what agents send
 	redis redis.UniversalClient
 	queue *queue.Queue
 	keys  *keyring.Keyring
+
+	public          net.Listener // nil when no role is called by agents or browsers
+	private         net.Listener // health and metrics
+	tls             *tls.Config
+	certificateEnds time.Time
 }
 
 // serve runs the roles until ctx ends: then long polls end, requests that run are finished, the writer commits what
-// it holds, and everything closes.
+// it holds, and everything closes. Certificate and ports come first: what is wrong with them is told before the
+// database is touched.
 func serve(ctx context.Context, cfg *config.Config, roles []string, log *slog.Logger) (err error) {
 	r := &receiver{cfg: cfg, roles: roles, log: log, metrics: prometheus.NewRegistry(), started: time.Now()}
-	if r.public() {
-		if err := cfg.CheckTLS(); err != nil {
-			return err
-		}
-	}
-	if r.store, err = openStore(ctx, cfg); err != nil {
+	defer closing(&err, r.closeListeners)
+	if err := r.bindAll(ctx); err != nil {
 		return err
 	}
+	st, err := openStore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	r.store, r.watch = st, &watchedStore{Store: st}
 	defer closing(&err, r.store.Close)
 	if r.keys, err = keyring.Open(keysDir(cfg)); err != nil {
 		return err
 	}
-	closeRedis, err := r.openRedis()
+	closeRedis, err := r.openRedis(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,15 +112,17 @@ func serve(ctx context.Context, cfg *config.Config, roles []string, log *slog.Lo
 
 func (r *receiver) has(role string) bool { return slices.Contains(r.roles, role) }
 
-// public reports whether the process answers agents or browsers.
-func (r *receiver) public() bool { return r.has(roleIngest) || r.has(roleWeb) }
+// answers reports whether agents or browsers call the process.
+func (r *receiver) answers() bool { return r.has(roleIngest) || r.has(roleWeb) }
 
 // openRedis connects to the Redis of the settings or starts the one inside the process.
-func (r *receiver) openRedis() (stop func() error, err error) {
+func (r *receiver) openRedis(ctx context.Context) (stop func() error, err error) {
 	if r.cfg.Redis != "" {
-		r.redis, err = queue.Dial(r.cfg.Redis)
-		if err != nil {
-			return nil, err
+		if r.redis, err = queue.Dial(r.cfg.Redis); err != nil { // the error would show the address, which may hold a password
+			return nil, errors.New("the address redis (or REDIS_URL) of the settings cannot be used: write redis://:PASSWORD@HOST:6379/0, with signs such as / and @ in the password as %2F and %40")
+		}
+		if err := r.redis.Ping(ctx).Err(); err != nil { // it may come later: agents are told to wait until then
+			r.log.WarnContext(ctx, "redis does not answer", "code", troubleRedis, "err", err)
 		}
 		return r.redis.Close, nil
 	}
@@ -121,7 +131,7 @@ func (r *receiver) openRedis() (stop func() error, err error) {
 	}
 	server, client, err := queue.Embedded(r.cfg.EmbeddedRedis)
 	if err != nil {
-		return nil, fmt.Errorf("%w; is another receiver running?", err)
+		return nil, fmt.Errorf("%w: stop the program that uses the port, or set embedded_redis to a free one", err)
 	}
 	r.redis = client
 	return func() error {
@@ -136,21 +146,28 @@ func (r *receiver) run(ctx context.Context) error {
 	g.Go(func() error { return r.queue.Run(gctx) })
 	g.Go(func() error { return r.keys.Run(gctx) })
 	if r.has(roleWriter) {
-		w, err := writer.New(r.store, r.queue, r.keys, writer.Config{Metrics: r.metrics, Log: r.log})
+		w, err := writer.New(r.watch, r.queue, r.keys, writer.Config{Metrics: r.metrics, Log: r.log})
 		if err != nil {
 			return err
 		}
 		g.Go(func() error { return w.Run(gctx) })
 	}
-	if r.public() {
-		handler, drain, err := r.handler(gctx)
+	if r.answers() {
+		handler, drain, err := r.handler(gctx, g)
 		if err != nil {
 			return err
 		}
-		g.Go(func() error { return r.listen(gctx, handler, drain) })
+		g.Go(func() error { return r.servePublic(gctx, handler, drain) })
 	}
-	g.Go(func() error { return r.listenAdmin(gctx) })
-	err := g.Wait()
+	admin, err := r.admin()
+	if err != nil {
+		return err
+	}
+	g.Go(func() error {
+		srv := &http.Server{Handler: admin, ReadHeaderTimeout: checkTime}
+		return serveUntil(gctx, srv, func() error { return srv.Serve(r.private) }, func() {})
+	})
+	err = g.Wait()
 	if ctx.Err() != nil {
 		r.log.InfoContext(ctx, "stopped")
 	}
@@ -158,11 +175,11 @@ func (r *receiver) run(ctx context.Context) error {
 }
 
 // handler joins the agents' paths and the portal's pages.
-func (r *receiver) handler(ctx context.Context) (_ http.Handler, drain func(), err error) {
+func (r *receiver) handler(ctx context.Context, g *errgroup.Group) (_ http.Handler, drain func(), err error) {
 	mux := http.NewServeMux()
 	drain = func() {}
 	if r.has(roleIngest) {
-		in, err := ingest.New(r.store, r.queue, r.keys, ingest.Config{
+		in, err := ingest.New(r.watch, r.queue, r.keys, ingest.Config{
 			Authority: r.cfg.Names, TrustedProxies: r.cfg.TrustedProxies, Metrics: r.metrics, Log: r.log,
 		})
 		if err != nil {
@@ -176,7 +193,7 @@ func (r *receiver) handler(ctx context.Context) (_ http.Handler, drain func(), e
 		drain = in.Drain
 	}
 	if r.has(roleWeb) {
-		pages, err := r.pages(ctx)
+		pages, err := r.pages(ctx, g)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -185,36 +202,18 @@ func (r *receiver) handler(ctx context.Context) (_ http.Handler, drain func(), e
 	return mux, drain, nil
 }
 
-// listen serves the public listener until ctx ends and then drains it.
-func (r *receiver) listen(ctx context.Context, handler http.Handler, drain func()) error {
-	ln, err := r.bind(ctx, "listen", r.cfg.Listen)
-	if err != nil {
-		return err
-	}
-	tlsConfig, err := serverTLS(r.cfg.TLS)
-	if err != nil {
-		_ = ln.Close() // the certificate's error says more
-		return err
-	}
+// servePublic serves agents and browsers until ctx ends and then drains.
+func (r *receiver) servePublic(ctx context.Context, handler http.Handler, drain func()) error {
 	srv := &http.Server{
 		Handler:           handler,
-		TLSConfig:         tlsConfig,
+		TLSConfig:         r.tls,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
 	}
-	r.log.InfoContext(ctx, "serving", "address", ln.Addr().String(), "roles", strings.Join(r.roles, ","))
-	return serveUntil(ctx, srv, func() error { return srv.ServeTLS(ln, "", "") }, drain)
-}
-
-// bind opens a listener. A port in use is told with what to do.
-func (r *receiver) bind(ctx context.Context, key, address string) (net.Listener, error) {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w; is another program using the port? Set %s to a free one", key, address, err, key)
-	}
-	return ln, nil
+	r.log.InfoContext(ctx, "serving", "address", r.public.Addr().String(), "roles", strings.Join(r.roles, ","))
+	return serveUntil(ctx, srv, func() error { return srv.ServeTLS(r.public, "", "") }, drain)
 }
 
 // serveUntil serves until ctx ends, calls drain and waits for the requests that run.
@@ -223,14 +222,14 @@ func serveUntil(ctx context.Context, srv *http.Server, serve func() error, drain
 	go func() { ended <- serve() }()
 	select {
 	case err := <-ended:
-		return fmt.Errorf("serve %s: %w", srv.Addr, err)
+		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
 	drain()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if err := srv.Shutdown(ctx); err != nil {
-		return fmt.Errorf("drain requests: %w", err)
+		return errors.Join(fmt.Errorf("drain requests within %s: %w", drainTime, err), srv.Close())
 	}
 	return nil
 }
@@ -239,7 +238,7 @@ func keysDir(cfg *config.Config) string { return filepath.Join(cfg.Data, "keys")
 
 // closing closes on the way out and reports its error when there is no other.
 func closing(err *error, f func() error) {
-	if cerr := f(); cerr != nil && *err == nil && !errors.Is(cerr, os.ErrClosed) {
+	if cerr := f(); cerr != nil && *err == nil {
 		*err = cerr
 	}
 }
