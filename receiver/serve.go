@@ -110,6 +110,18 @@ func serve(ctx context.Context, cfg *config.Config, roles []string, log *slog.Lo
 	return r.run(ctx)
 }
 
+// embeddedHolder is the writer's name in the leases when the queue is inside the process: no other process can
+// reach that queue, so one that starts after a crash need not wait for the lease of the dead one to run out.
+const embeddedHolder = "embedded"
+
+// holder returns the writer's name in the leases; empty is one of its own.
+func (r *receiver) holder() string {
+	if r.cfg.Redis == "" {
+		return embeddedHolder
+	}
+	return ""
+}
+
 func (r *receiver) has(role string) bool { return slices.Contains(r.roles, role) }
 
 // answers reports whether agents or browsers call the process.
@@ -146,7 +158,7 @@ func (r *receiver) run(ctx context.Context) error {
 	g.Go(func() error { return r.queue.Run(gctx) })
 	g.Go(func() error { return r.keys.Run(gctx) })
 	if r.has(roleWriter) {
-		w, err := writer.New(r.watch, r.queue, r.keys, writer.Config{Metrics: r.metrics, Log: r.log})
+		w, err := writer.New(r.watch, r.queue, r.keys, writer.Config{Holder: r.holder(), Metrics: r.metrics, Log: r.log})
 		if err != nil {
 			return err
 		}
