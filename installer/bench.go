@@ -27,8 +27,8 @@ func newBenchPipeline() *cobra.Command {
 			if cfg.Store != "postgres" && cfg.Store != "sqlite" {
 				return fmt.Errorf("--store %q is neither postgres nor sqlite", cfg.Store)
 			}
-			if cfg.Rows < 1 {
-				return fmt.Errorf("--rows %d: there must be at least one", cfg.Rows)
+			if cfg.Rows < 1 || cfg.Writers < 1 {
+				return fmt.Errorf("--rows %d, --writers %d: there must be at least one of each", cfg.Rows, cfg.Writers)
 			}
 			var err error
 			if cfg.Self, err = os.Executable(); err != nil {
@@ -46,7 +46,7 @@ func newBenchPipeline() *cobra.Command {
 	}
 	cmd.Flags().IntVar(&cfg.Rows, "rows", 1_000_000, "payslip lines")
 	cmd.Flags().StringVar(&cfg.Store, "store", "postgres", "postgres or sqlite")
-	cmd.Flags().IntVar(&cfg.Writers, "writers", 1, "processes that write; the receiver is the first")
+	cmd.Flags().IntVar(&cfg.Writers, "writers", 1, "processes that write, each with a main system of its own")
 	cmd.Flags().BoolVar(&cfg.Keep, "keep", false, "keep the directory with logs and databases")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -55,11 +55,11 @@ func newBenchPipeline() *cobra.Command {
 // newBenchDirect is the baseline's own process, started by the benchmark so that its usage stands alone.
 func newBenchDirect() *cobra.Command {
 	return &cobra.Command{
-		Use:    "direct STORE MAINSYSTEM TARGET",
+		Use:    "direct STORE TARGET MAINSYSTEM...",
 		Hidden: true,
-		Args:   cobra.ExactArgs(3),
+		Args:   cobra.MinimumNArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return bench.Direct(cmd.Context(), args[0], args[1], args[2])
+			return bench.Direct(cmd.Context(), args[0], args[1], args[2:])
 		},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
 
 	"lessor.dk/portalsync/agent/source/sqlite"
 )
@@ -81,12 +80,9 @@ func wageItems() []wageItem {
 	return items[:linesPerPayslip]
 }
 
-// makeMainSystem writes a main system's database with the given number of payslip lines.
-// The same number always gives the same rows.
-func makeMainSystem(ctx context.Context, file string, rows int) error {
-	if err := os.RemoveAll(file); err != nil {
-		return fmt.Errorf("remove old main system: %w", err)
-	}
+// makeMainSystem writes a main system's database with the payslip lines numbered from first up to, but without, end.
+// The same numbers always give the same rows.
+func makeMainSystem(ctx context.Context, file string, first, end int) error {
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=journal_mode(wal)&_pragma=synchronous(off)")
 	if err != nil {
 		return fmt.Errorf("open main system: %w", err)
@@ -105,7 +101,7 @@ func makeMainSystem(ctx context.Context, file string, rows int) error {
 		return fmt.Errorf("prepare: %w", err)
 	}
 	items := wageItems()
-	for i := range rows {
+	for i := first; i < end; i++ {
 		if _, err := stmt.ExecContext(ctx, lineOf(i, items)...); err != nil {
 			return fmt.Errorf("insert row %d: %w", i, err)
 		}

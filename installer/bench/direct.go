@@ -42,8 +42,8 @@ type line struct {
 	toDate, section, account sql.NullString
 }
 
-// directPostgres reads the main system and upserts it in one process: what the whole path is compared with.
-func directPostgres(ctx context.Context, file, url string) error {
+// directPostgres reads the main systems and upserts them in one process: what the whole path is compared with.
+func directPostgres(ctx context.Context, files []string, url string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -72,7 +72,12 @@ func directPostgres(ctx context.Context, file, url string) error {
 		buf.Reset()
 		return tx.Commit(ctx)
 	}
-	return eachBatch(ctx, file, func(l *line) error { return appendCopy(&buf, l) }, flush)
+	for _, file := range files {
+		if err := eachBatch(ctx, file, func(l *line) error { return appendCopy(&buf, l) }, flush); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eachBatch reads the main system, hands every line to add and calls flush after each batch.

@@ -10,8 +10,8 @@ import (
 // sqliteRowsPerStatement keeps a statement's 12 × n arguments below SQLite's limit of 32,766.
 const sqliteRowsPerStatement = 100
 
-// directSQLite reads the main system and upserts it into another SQLite file in one process.
-func directSQLite(ctx context.Context, file, target string) error {
+// directSQLite reads the main systems and upserts it into another SQLite file in one process.
+func directSQLite(ctx context.Context, files []string, target string) error {
 	db, err := sql.Open("sqlite", "file:"+target+"?_pragma=journal_mode(wal)&_pragma=synchronous(normal)")
 	if err != nil {
 		return fmt.Errorf("open target: %w", err)
@@ -62,5 +62,10 @@ func directSQLite(ctx context.Context, file, target string) error {
 		args = args[:0]
 		return tx.Commit()
 	}
-	return eachBatch(ctx, file, add, flush)
+	for _, file := range files {
+		if err := eachBatch(ctx, file, add, flush); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -22,17 +22,17 @@ import (
 type Config struct {
 	Rows    int    // payslip lines
 	Store   string // postgres or sqlite
-	Writers int    // receiver processes that write; 1 is the receiver itself
+	Writers int    // processes that write, and main systems with an agent each: one stream has one writer at a time
 	Self    string // path of this program: the baseline is a process too
 	Keep    bool   // keep the directory with logs and databases
 }
 
-// Direct is the baseline's process: it reads file and upserts into target, a PostgreSQL URL or a SQLite file.
-func Direct(ctx context.Context, kind, file, target string) error {
+// Direct is the baseline's process: it reads the files and upserts into target, a PostgreSQL URL or a SQLite file.
+func Direct(ctx context.Context, kind, target string, files []string) error {
 	if kind == "postgres" {
-		return directPostgres(ctx, file, target)
+		return directPostgres(ctx, files, target)
 	}
-	return directSQLite(ctx, file, target)
+	return directSQLite(ctx, files, target)
 }
 
 // run is one benchmark.
@@ -40,12 +40,12 @@ type run struct {
 	cfg      Config
 	dir      string
 	progress io.Writer
-	file     string // the main system
+	files    []string // the main systems
 	servers  servers
 	database string // of the portal
 
 	receiver *stage.Receiver
-	agent    *stage.Agent
+	agents   []*stage.Agent // one per main system
 	serving  []*stage.Process
 	report   Report
 }
@@ -61,7 +61,7 @@ func Pipeline(ctx context.Context, cfg Config, progress io.Writer) (_ Report, er
 	if !cfg.Keep {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	r := &run{cfg: cfg, dir: dir, progress: progress, file: filepath.Join(dir, "main.db")}
+	r := &run{cfg: cfg, dir: dir, progress: progress}
 	r.report = Report{Rows: cfg.Rows, Store: cfg.Store, Writers: cfg.Writers}
 	defer func() { err = errors.Join(err, r.servers.stop()) }()
 	if err := r.prepare(ctx); err != nil {
@@ -71,8 +71,10 @@ func Pipeline(ctx context.Context, cfg Config, progress io.Writer) (_ Report, er
 		return Report{}, err
 	}
 	r.say("change every row of the main system")
-	if err := changeMainSystem(ctx, r.file); err != nil {
-		return Report{}, err
+	for _, file := range r.files {
+		if err := changeMainSystem(ctx, file); err != nil {
+			return Report{}, err
+		}
 	}
 	if err := r.phase(ctx, "every row changed"); err != nil {
 		return Report{}, err
@@ -84,9 +86,13 @@ func (r *run) say(format string, args ...any) { _, _ = fmt.Fprintf(r.progress, f
 
 // prepare makes the main system, the servers and the programs, and enrols the agent.
 func (r *run) prepare(ctx context.Context) error {
-	r.say("make a main system of %d rows", r.cfg.Rows)
-	if err := makeMainSystem(ctx, r.file, r.cfg.Rows); err != nil {
-		return err
+	r.say("make %d main system(s) of %d rows together", r.cfg.Writers, r.cfg.Rows)
+	for i := range r.cfg.Writers {
+		file := filepath.Join(r.dir, fmt.Sprintf("main-%d.db", i+1))
+		if err := makeMainSystem(ctx, file, r.cfg.Rows*i/r.cfg.Writers, r.cfg.Rows*(i+1)/r.cfg.Writers); err != nil {
+			return err
+		}
+		r.files = append(r.files, file)
 	}
 	r.say("start Redis and %s", r.cfg.Store)
 	if err := r.servers.startRedis(ctx, r.dir); err != nil {
@@ -112,25 +118,41 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.receiver, err = stage.NewReceiver(ctx, programs, r.dir, certificates, settings); err != nil {
 		return err
 	}
-	planFile := filepath.Join(r.dir, "plan.yaml")
+	receiver, err := r.serve(ctx)
+	if err != nil {
+		return err
+	}
+	for _, file := range r.files {
+		if err := r.enrol(ctx, programs, certificates, file); err != nil {
+			return errors.Join(err, receiver.Kill())
+		}
+	}
+	return receiver.Stop()
+}
+
+// enrol makes the agent of one main system.
+func (r *run) enrol(ctx context.Context, programs stage.Programs, c stage.Certificates, file string) error {
+	name := fmt.Sprintf("agent-%d", len(r.agents)+1)
+	dir := filepath.Join(r.dir, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("make agent directory: %w", err)
+	}
+	planFile := filepath.Join(dir, "plan.yaml")
 	if err := os.WriteFile(planFile, []byte(planText), 0o600); err != nil {
 		return fmt.Errorf("write plan: %w", err)
 	}
-	r.agent, err = stage.NewAgent(programs, r.dir, stage.AgentSettings{
-		Receiver: r.receiver.URL(), CA: certificates.CA, MainSystem: r.file, Plan: planFile, Poll: "1s",
+	agent, err := stage.NewAgent(programs, dir, stage.AgentSettings{
+		Receiver: r.receiver.URL(), CA: c.CA, MainSystem: file, Plan: planFile, Poll: "1s",
 	})
 	if err != nil {
 		return err
 	}
-	code, err := r.receiver.Invite(ctx, "bench", "Målestok A/S", "Løn")
+	code, err := r.receiver.Invite(ctx, name, "Målestok A/S", "Løn")
 	if err != nil {
 		return err
 	}
-	main, err := r.serve(ctx)
-	if err != nil {
-		return err
-	}
-	return errors.Join(r.agent.Enrol(ctx, code), main.Stop())
+	r.agents = append(r.agents, agent)
+	return agent.Enrol(ctx, code)
 }
 
 func (r *run) serve(ctx context.Context) (*stage.Process, error) { return r.receiver.Serve(ctx, "") }
@@ -161,8 +183,10 @@ func (r *run) direct(ctx context.Context, name string) (Measure, error) {
 	if err != nil {
 		return Measure{}, err
 	}
+	backends := r.backends()
 	began := time.Now()
-	p, err := stage.Start("direct", filepath.Join(r.dir, "direct.log"), r.cfg.Self, "bench", "direct", r.cfg.Store, r.file, target)
+	p, err := stage.Start("direct", filepath.Join(r.dir, "direct.log"), r.cfg.Self,
+		append([]string{"bench", "direct", r.cfg.Store, target}, r.files...)...)
 	if err != nil {
 		return Measure{}, err
 	}
@@ -170,9 +194,28 @@ func (r *run) direct(ctx context.Context, name string) (Measure, error) {
 		return Measure{}, err
 	}
 	m := Measure{Seconds: time.Since(began).Seconds(), Processes: map[string]ProcessMeasure{}}
+	if err := r.awaitBackends(ctx, backends); err != nil {
+		return Measure{}, err
+	}
 	cpu, peak, _ := p.Usage()
 	m.Processes["direct"] = ProcessMeasure{CPU: cpu.Seconds(), PeakBytes: peak}
 	return m, r.addServers(&m, before)
+}
+
+// backends counts PostgreSQL's processes.
+func (r *run) backends() int {
+	if r.servers.postgres == nil {
+		return 0
+	}
+	return len(childrenOf(r.servers.postgres.Pid()))
+}
+
+// awaitBackends waits until the server has let go of the baseline's connection: only then has it counted its usage.
+func (r *run) awaitBackends(ctx context.Context, atMost int) error {
+	if r.servers.postgres == nil {
+		return nil
+	}
+	return r.servers.postgres.Await(ctx, func(context.Context) (bool, error) { return r.backends() <= atMost, nil })
 }
 
 // whole starts receiver and agent and waits until the portal equals the main system.
@@ -196,20 +239,32 @@ func (r *run) whole(ctx context.Context, name string) (_ Measure, err error) {
 		r.serving = append(r.serving, w)
 	}
 	began := time.Now()
-	agent, err := r.agent.Start()
-	if err != nil {
-		return Measure{}, err
+	var agents []*stage.Process
+	defer func() {
+		for _, a := range agents {
+			err = errors.Join(err, a.Kill())
+		}
+	}()
+	for _, a := range r.agents {
+		p, err := a.Start()
+		if err != nil {
+			return Measure{}, err
+		}
+		agents = append(agents, p)
 	}
-	defer func() { err = errors.Join(err, agent.Kill()) }()
-	if err := r.await(ctx, agent); err != nil {
-		return Measure{}, err
+	for i, p := range agents {
+		if err := r.await(ctx, p, r.files[i], i+1); err != nil {
+			return Measure{}, err
+		}
 	}
 	m := Measure{Seconds: time.Since(began).Seconds(), Processes: map[string]ProcessMeasure{}}
-	if err := agent.Stop(); err != nil {
-		return Measure{}, err
+	for i, p := range agents {
+		if err := p.Stop(); err != nil {
+			return Measure{}, err
+		}
+		cpu, peak, _ := p.Usage()
+		m.Processes[fmt.Sprintf("agent-%d", i+1)] = ProcessMeasure{CPU: cpu.Seconds(), PeakBytes: peak}
 	}
-	cpu, peak, _ := agent.Usage()
-	m.Processes["agent"] = ProcessMeasure{CPU: cpu.Seconds(), PeakBytes: peak}
 	for _, p := range r.serving {
 		u, err := processUsage(p.Pid())
 		if err != nil {
@@ -229,13 +284,13 @@ func (r *run) stopServing() error {
 	return errors.Join(errs...)
 }
 
-// await waits until everything the main system holds now is applied.
-func (r *run) await(ctx context.Context, agent *stage.Process) error {
+// await waits until everything that a main system holds now is applied. Customers and streams were made in the same order.
+func (r *run) await(ctx context.Context, agent *stage.Process, file string, number int) error {
 	p, err := plan.Parse("plan.yaml", []byte(planText))
 	if err != nil {
 		return err
 	}
-	src, err := sqlite.Open(r.file, p, sqlite.Config{})
+	src, err := sqlite.Open(file, p, sqlite.Config{})
 	if err != nil {
 		return err
 	}
@@ -254,7 +309,7 @@ func (r *run) await(ctx context.Context, agent *stage.Process) error {
 	}
 	defer st.Close()
 	return agent.Await(ctx, func(ctx context.Context) (bool, error) {
-		stream, kinds, err := st.StreamState(ctx, 1, 1)
+		stream, kinds, err := st.StreamState(ctx, protocol.TenantID(number), protocol.StreamID(number))
 		if err != nil {
 			return false, err
 		}
