@@ -211,7 +211,7 @@ func (d *Decoder) rowHead(r *DecodedRow) (present uint64, err error) {
 		}
 	}
 	switch {
-	case op > uint64(Delete):
+	case op > uint64(Keep), op == uint64(Keep) && d.header.Chunk == nil:
 		return 0, ErrShape
 	case present&^d.section.allMask != 0, items != rowHead+bits.OnesCount64(present):
 		return 0, ErrShape

@@ -27,6 +27,12 @@ func written(t *testing.T, rows, rest string) []byte {
 	return unhex(t, "01"+"8f"+rows+headTail+noLists+rest)
 }
 
+// ofChunk assembles a batch of one row that is a chunk.
+func ofChunk(t *testing.T, rest string) []byte {
+	t.Helper()
+	return unhex(t, "01"+"8f"+"01"+strings.TrimSuffix(headTail, "f5")+"f4"+"80808080"+"84 6173 01 40 80"+rest)
+}
+
 func unhex(t *testing.T, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
@@ -58,6 +64,9 @@ func TestDecoderRefuses(t *testing.T) {
 	}
 	if _, err := decode(written(t, "01", cell(0, "6131")), known(t)); err != nil {
 		t.Fatalf("the hand-written wide batch is not legal: %v", err)
+	}
+	if _, err := decode(ofChunk(t, one+"84 03 05 01 6131"), known(t)); err != nil {
+		t.Fatalf("the hand-written keep is not legal: %v", err)
 	}
 	tests := map[string]struct {
 		in   []byte
@@ -94,7 +103,10 @@ func TestDecoderRefuses(t *testing.T) {
 		"a schema of another kind":          {written(t, "01", strings.Replace(one, "656d706c6f796565", "656d706c6f796566", 1)), protocol.ErrSchema},
 		"a schema hash of 15 bytes":         {written(t, "01", "83 65 706c616365 4f"+strings.Repeat("00", 15)+"01"), protocol.ErrShape},
 		"a row count with a sign":           {written(t, "01", sectionOf(s, "20")+good), protocol.ErrShape},
-		"an unknown operation":              {written(t, "01", one+"86 03 05 f6 6131 6141 f5"), protocol.ErrShape},
+		"an unknown operation":              {written(t, "01", one+"86 04 05 f6 6131 6141 f5"), protocol.ErrShape},
+		"a keep in a cut":                   {written(t, "01", one+"84 03 05 01 6131"), protocol.ErrShape},
+		"a keep with more than its key":     {ofChunk(t, one+"86 03 05 f6 6131 6141 f5"), protocol.ErrForm},
+		"a keep without its key":            {ofChunk(t, one+"84 03 05 02 6141"), protocol.ErrNull},
 		"an operation in two bytes":         {written(t, "01", one+"86 1800 05 f6 6131 6141 f5"), protocol.ErrCanonical},
 		"a version in nine bytes":           {written(t, "01", one+"86 00 1b0000000000000005 f6 6131 6141 f5"), protocol.ErrCanonical},
 		"a version that is a text":          {written(t, "01", one+"86 00 6135 f6 6131 6141 f5"), protocol.ErrShape},

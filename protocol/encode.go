@@ -17,6 +17,7 @@ type Encoder struct {
 	rows     []byte    // encoded rows of all sections
 	sections []section // consecutive rows of one schema
 	count    int
+	keeps    int // of count
 }
 
 type section struct {
@@ -59,6 +60,9 @@ func (e *Encoder) Row(s *SectionSchema, r *Row) error {
 	e.sections[len(e.sections)-1].rows++
 	e.rows = rows
 	e.count++
+	if r.Op == Keep {
+		e.keeps++
+	}
 	return nil
 }
 
@@ -75,11 +79,14 @@ func (e *Encoder) Size() int {
 }
 
 // Finish returns the batch of the rows added, which may be none, and leaves e empty.
-// The slice is the caller's. A header that contradicts itself is [ErrHeader], one that is
-// too long [ErrTooLarge]; e then still holds its rows.
+// The slice is the caller's. A header that contradicts itself, or that is of a cut while a row is a Keep, is
+// [ErrHeader], one that is too long [ErrTooLarge]; e then still holds its rows.
 func (e *Encoder) Finish(h Header) ([]byte, error) {
 	if err := h.check(); err != nil {
 		return nil, fmt.Errorf("encode batch: %w", err)
+	}
+	if e.keeps > 0 && h.Chunk == nil {
+		return nil, fmt.Errorf("encode batch: a keep outside a chunk: %w", ErrHeader)
 	}
 	b := append(make([]byte, 0, e.Size()+headerHint), EncodingVersion)
 	b, err := appendHeader(b, &h, e.count)
@@ -98,7 +105,7 @@ func (e *Encoder) Finish(h Header) ([]byte, error) {
 		b = appendHead(b, majorUint, uint64(s.rows))
 		b = append(b, e.rows[s.start:end]...)
 	}
-	e.rows, e.sections, e.count = e.rows[:0], e.sections[:0], 0
+	e.rows, e.sections, e.count, e.keeps = e.rows[:0], e.sections[:0], 0, 0
 	return b, nil
 }
 
@@ -137,7 +144,7 @@ func appendRow(b []byte, s *SectionSchema, r *Row) (row []byte, field int, err e
 	switch {
 	case !s.usable:
 		return nil, -1, ErrSchema
-	case len(r.Values) != len(s.Fields) || r.Op > Delete:
+	case len(r.Values) != len(s.Fields) || r.Op > Keep:
 		return nil, -1, ErrForm
 	}
 	var present uint64
@@ -173,13 +180,13 @@ func appendRow(b []byte, s *SectionSchema, r *Row) (row []byte, field int, err e
 // rowHead is the number of items before a row's cells.
 const rowHead = 3
 
-// checkPresent refuses a row without its key, and a delete with more than its key.
+// checkPresent refuses a row without its key, and a delete or keep with more than its key.
 // It returns the place of the first wrong cell.
 func checkPresent(s *SectionSchema, op Op, present uint64) (int, error) {
 	if missing := s.keyMask &^ present; missing != 0 {
 		return bits.TrailingZeros64(missing), ErrNull
 	}
-	if extra := present &^ s.keyMask; op == Delete && extra != 0 {
+	if extra := present &^ s.keyMask; op.keyOnly() && extra != 0 {
 		return bits.TrailingZeros64(extra), ErrForm
 	}
 	return -1, nil

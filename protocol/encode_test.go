@@ -62,7 +62,8 @@ func TestEncoderRefuses(t *testing.T) {
 		"null in the key":           {schema: wide(t), row: wideRow(2, protocol.NullValue()), want: protocol.ErrNull, field: "valid_from"},
 		"delete with more than key": {row: protocol.Row{Op: protocol.Delete, Values: employeeRow("10001", "A", true).Values}, want: protocol.ErrForm, field: "name"},
 		"too few cells":             {schema: whole, row: employeeRow("10001", "A", true), want: protocol.ErrForm},
-		"unknown operation":         {row: protocol.Row{Op: 3, Values: employeeRow("10001", "A", true).Values}, want: protocol.ErrForm},
+		"keep with more than key":   {row: protocol.Row{Op: protocol.Keep, Values: employeeRow("10001", "A", true).Values}, want: protocol.ErrForm, field: "name"},
+		"unknown operation":         {row: protocol.Row{Op: 4, Values: employeeRow("10001", "A", true).Values}, want: protocol.ErrForm},
 		"kind of no catalogue":      {schema: protocol.PrepareSchema(protocol.Schema{Kind: "horse"}), want: protocol.ErrSchema},
 		"field of no known type": {schema: protocol.PrepareSchema(protocol.Schema{Kind: "place", Fields: []protocol.SchemaField{
 			{Name: "place_no", Type: "text"}, {Name: "name", Type: "float"}}}), row: protocol.Row{Values: make([]protocol.Value, 2)}, want: protocol.ErrSchema},
@@ -214,6 +215,26 @@ func TestFinishRefuses(t *testing.T) {
 				t.Fatalf("Finish after mending the header: %d bytes, %v", len(b), err)
 			}
 		})
+	}
+}
+
+func TestAKeepBelongsInAChunk(t *testing.T) {
+	e := protocol.NewEncoder()
+	keep := protocol.Row{Op: protocol.Keep, Values: make([]protocol.Value, 3)}
+	keep.Values[0] = protocol.TextValue("10001")
+	if err := e.Row(partOfEmployee(t), &keep); err != nil {
+		t.Fatal(err)
+	}
+	cut, chunk := protocoltest.Header(1, "employee"), protocoltest.Header(1)
+	chunk.Last, chunk.Chunk = false, &protocol.Chunk{Kind: "employee"}
+	if _, err := e.Finish(cut); !errors.Is(err, protocol.ErrHeader) {
+		t.Errorf("Finish of a cut = %v, want ErrHeader", err)
+	}
+	if _, err := e.Finish(chunk); err != nil {
+		t.Errorf("Finish of a chunk: %v", err)
+	}
+	if _, err := e.Finish(cut); err != nil {
+		t.Errorf("Finish of the cut after it: %v", err)
 	}
 }
 

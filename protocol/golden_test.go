@@ -44,6 +44,9 @@ func goldenBatches(tb testing.TB) map[string]goldenBatch {
 	gone2.Values = slices.Clone(gone.Values)
 	gone2.Values[1] = protocol.IntValue(4)
 
+	keep := protocol.Row{Op: protocol.Keep, Version: 100, Values: make([]protocol.Value, len(employee.Fields))}
+	keep.Values[0] = protocol.TextValue("10003")
+
 	var ints, bigs []protocol.Row
 	for _, n := range []int64{0, 23, 24, 255, 256, 65535, 65536, math.MaxUint32, math.MaxUint32 + 1, math.MaxInt64,
 		-1, -24, -25, -256, -257, math.MinInt64} {
@@ -64,6 +67,8 @@ func goldenBatches(tb testing.TB) map[string]goldenBatch {
 				part(line, gone, gone2))},
 		"chunk": {"A chunk of a snapshot that also answers a reread.",
 			build(chunk, part(employee, employeeRow("10002", "Bo", false)))},
+		"keep": {"A chunk in which one row could not be read: a keep carries key cells only.",
+			build(chunk, part(employee, employeeRow("10002", "Bo", false), keep))},
 		"types": {"One row with a cell of every type, and one with all but the key absent; the key fields do not stand side by side.",
 			build(protocoltest.Header(1), part(all, wideRow(6, protocol.TextValue("0f3c")), protocol.Row{Version: -1, Values: []protocol.Value{
 				protocol.TextValue("10001"), {}, protocol.IntValue(-1), {}, {}, {}, {}, {}, {}}}))},

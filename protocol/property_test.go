@@ -30,7 +30,7 @@ func TestAnyBatchIsReadAsItWasWritten(t *testing.T) {
 			}
 			section := decodedSection{Schema: s}
 			for range rapid.IntRange(1, 5).Draw(t, "rows") {
-				section.Rows = append(section.Rows, protocol.DecodedRow{Row: drawRow(t, s)})
+				section.Rows = append(section.Rows, protocol.DecodedRow{Row: drawRow(t, s, want.Header.Chunk != nil)})
 			}
 			want.Sections = append(want.Sections, section)
 		}
@@ -156,14 +156,18 @@ func wideOfAnyOrder(t *rapid.T) *protocol.SectionSchema {
 	return protocol.PrepareSchema(s)
 }
 
-func drawRow(t *rapid.T, s *protocol.SectionSchema) protocol.Row {
+func drawRow(t *rapid.T, s *protocol.SectionSchema, chunk bool) protocol.Row {
+	ops := []protocol.Op{protocol.Insert, protocol.Update, protocol.Delete}
+	if chunk {
+		ops = append(ops, protocol.Keep)
+	}
 	r := protocol.Row{
-		Op:      rapid.SampledFrom([]protocol.Op{protocol.Insert, protocol.Update, protocol.Delete}).Draw(t, "op"),
+		Op:      rapid.SampledFrom(ops).Draw(t, "op"),
 		Version: protocol.Position(rapid.Int64().Draw(t, "version")),
 		Values:  make([]protocol.Value, len(s.Fields)),
 	}
 	for i, typ := range s.Types {
-		if isKey := slices.Contains(s.Key, i); isKey || r.Op != protocol.Delete && rapid.Bool().Draw(t, "present") {
+		if isKey := slices.Contains(s.Key, i); isKey || r.Op < protocol.Delete && rapid.Bool().Draw(t, "present") {
 			r.Values[i] = drawCell(t, typ)
 		}
 	}

@@ -66,15 +66,21 @@ func (v Value) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 type Op uint8
 
 // The operations. Insert and Update are both "this is the row now": an insert may meet an
-// existing row and an update a missing one.
+// existing row and an update a missing one. Keep says that the row is there but could not be read: whoever has
+// an earlier state of it keeps that (N1). It belongs in a batch with a [Chunk] only: in a cut, saying nothing
+// of a row keeps it.
 const (
 	Insert Op = 0
 	Update Op = 1
 	Delete Op = 2
+	Keep   Op = 3
 )
 
+// keyOnly reports whether rows of the operation carry the key fields and nothing else.
+func (op Op) keyOnly() bool { return op == Delete || op == Keep }
+
 // Row is one changed or read row. Values stand in the order of the section's schema;
-// a Delete carries the key fields only and null elsewhere.
+// a Delete or Keep carries the key fields only and null elsewhere.
 type Row struct {
 	Op      Op
 	Version Position
