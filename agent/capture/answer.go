@@ -103,7 +103,9 @@ func (c *Capture) checkedIn(ctx context.Context, q asking, a protocol.CheckInAns
 	return news || len(s.rereads) > 0
 }
 
-// contradicts says what in an answer cannot follow what was told before, or "".
+// contradicts says what in an answer cannot follow what was told before, or "". ● Within a generation only a
+// portal restored from a backup goes backwards. What is known to be applied is everything before the window,
+// so an applied_seq below it is a window that begins past the checkpoint.
 func (s *session) contradicts(q asking, a protocol.CheckInAnswer) string {
 	switch {
 	case a.Gen != s.gen:
@@ -112,19 +114,8 @@ func (s *session) contradicts(q asking, a protocol.CheckInAnswer) string {
 		return "applied went backwards: the portal was restored"
 	case a.AppliedSeq >= s.next:
 		return "applied is past what was read: the portal was restored"
-	}
-	if why := s.regressed(a); why != "" {
-		return why + ": the portal was restored" // ● regress
-	}
-	if a.AppliedSeq < s.known {
-		return ""
-	}
-	first := s.next // what the portal must ask for next, at the latest
-	if !s.window.empty() {
-		first = s.window.batches[0].seq
-	}
-	if first > a.AppliedSeq+1 {
-		return "the window begins past the checkpoint: the portal was restored"
+	case a.Lineage == s.told.lineage && a.Position < s.told.position:
+		return "the position went backwards: the portal was restored"
 	}
 	return ""
 }
@@ -144,14 +135,14 @@ func (s *session) stalled(q asking, a protocol.CheckInAnswer, limit time.Duratio
 }
 
 // adopt takes over needed and suspended as told, once nothing of ours is on its way that could still
-// change them. If it would have to wait for the window, reading stops until then. It returns why
-// the generation cannot go on, or "".
+// change them. If it would have to wait for the window, reading stops until then. ● Any other status that
+// our own batches cannot have led to went backwards. adopt returns why the generation cannot go on, or "".
 func (s *session) adopt() string {
 	s.drain = s.drain && !s.window.empty()
 	settled := s.window.empty() && s.told.applied == s.next-1
 	for _, k := range s.kinds {
 		now := s.told.state(k.name())
-		if k.sentSeq > s.told.applied || !k.differs(now.State) {
+		if k.sentSeq > s.told.applied || !k.differs(now) {
 			continue
 		}
 		if !settled {
@@ -162,27 +153,24 @@ func (s *session) adopt() string {
 		case protocol.KindSuspended:
 			k.phase, k.lastKey = suspended, nil
 		case protocol.KindNeeded:
-			k.phase = needed
-			k.need()
-		case protocol.KindRunning:
-			return k.name() + " still runs although its end was applied"
+			k.phase, k.lastKey = needed, nil
 		default:
-			return k.name() + " is " + string(now.State) + " although no end was sent"
+			return k.name() + " is " + string(now.State) + ", to which nothing of ours led: the portal was restored"
 		}
 	}
 	return ""
 }
 
-// differs reports whether the portal's state of a kind asks for another phase. A kind that is needed
-// here and not there is on its way to be: the next cut leaves it out.
-func (k *kind) differs(now protocol.KindState) bool {
-	switch now {
+// differs reports whether the portal's status of a kind does not go with its phase. A kind that is needed
+// here and not there is on its way to be: the next cut leaves it out or begins it.
+func (k *kind) differs(now protocol.KindStatus) bool {
+	switch now.State {
 	case protocol.KindSuspended:
 		return k.phase != suspended
 	case protocol.KindNeeded:
 		return k.phase != needed
 	case protocol.KindRunning:
-		return k.phase == following
+		return k.phase == following || k.phase == suspended || k.phase != needed && k.snapshot != now.Snapshot
 	case protocol.KindSweeping, protocol.KindOK:
 		return k.phase == running || k.phase == ending || k.phase == suspended
 	}

@@ -74,6 +74,23 @@ func TestWhatTheReceiverAnswersToABatch(t *testing.T) {
 	}
 }
 
+// What is refused for now is sent again, also when no later batch would reveal the gap.
+func TestARefusalForNowIsNotTheEnd(t *testing.T) {
+	for _, code := range []protocol.Code{protocol.CodeFull, protocol.CodeBusy, protocol.CodeInternal} {
+		t.Run(string(code), func(t *testing.T) {
+			b := following(t)
+			opens := len(b.to.opens)
+			b.src.put("employee", "Birgit", "E2")
+			b.to.onBatch = once(1, &protocol.Reject{Code: code})
+			b.tries()
+			b.equal()
+			if got := len(b.to.opens); got != opens {
+				t.Errorf("opens = %d, want %d", got, opens)
+			}
+		})
+	}
+}
+
 func TestTooLargeHalvesTheBatch(t *testing.T) {
 	b := following(t)
 	b.src.put("employee", "Birgit", keysOf(4_000)...)
@@ -235,6 +252,59 @@ func TestThePortalIsRestoredInsideTheGeneration(t *testing.T) {
 			b.src.put("department", "Bogholderi", "D2")
 			b.settle()
 			b.equal()
+		})
+	}
+}
+
+// Each sign of a restored portal is enough by itself.
+func TestWhatCannotFollowWhatWasToldOpensAgain(t *testing.T) {
+	tests := map[string]func(a *protocol.CheckInAnswer){
+		"another generation":               func(a *protocol.CheckInAnswer) { a.Gen++ },
+		"applied went backwards":           func(a *protocol.CheckInAnswer) { a.AppliedSeq-- },
+		"applied is past what was read":    func(a *protocol.CheckInAnswer) { a.AppliedSeq++ },
+		"the position went backwards":      func(a *protocol.CheckInAnswer) { a.Position-- },
+		"a finished snapshot runs again":   func(a *protocol.CheckInAnswer) { a.Kinds[1].State = protocol.KindRunning },
+		"a suspended kind is what it was":  nil,
+		"a suspended kind runs again":      nil,
+		"a running snapshot is an old one": nil,
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := following(t)
+			switch name {
+			case "a suspended kind is what it was", "a suspended kind runs again":
+				was := protocol.KindStatus{Kind: "employee", State: protocol.KindOK, Epoch: "1"}
+				if name == "a suspended kind runs again" {
+					was = protocol.KindStatus{Kind: "employee", State: protocol.KindRunning, Snapshot: 1, Epoch: "1"}
+				}
+				b.to.with(func() {
+					b.to.kinds["employee"].status = protocol.KindStatus{Kind: "employee", State: protocol.KindSuspended}
+				})
+				b.settle()
+				change = func(a *protocol.CheckInAnswer) { a.Kinds[1] = was }
+				b.to.with(func() { b.to.kinds["employee"].status = was })
+			case "a running snapshot is an old one":
+				b = loading(t)
+				b.to.with(func() {
+					st := &b.to.kinds["employee"].status
+					st.Snapshot, st.LastKey = st.Snapshot-1, nil
+				})
+				change = func(*protocol.CheckInAnswer) {}
+			}
+			opens := len(b.to.opens)
+			told := false
+			b.to.onCheckIn = func(a *protocol.CheckInAnswer) error {
+				if !told {
+					change(a)
+				}
+				told = true
+				return nil
+			}
+			b.settle()
+			b.equal()
+			if got := len(b.to.opens); got != opens+1 {
+				t.Errorf("opens = %d, want %d", got, opens+1)
+			}
 		})
 	}
 }

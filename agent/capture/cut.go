@@ -146,7 +146,7 @@ func (c *Capture) keep(p *packer, st source.State, counts map[*kind]int64, rebas
 	s := c.session
 	var ended []*kind
 	for _, k := range s.kinds {
-		if k.phase == ending && !k.out {
+		if k.phase == ending {
 			ended = append(ended, k)
 			p.head.End = append(p.head.End, protocol.End{Kind: k.name(), Snapshot: k.snapshot})
 		}
@@ -172,7 +172,7 @@ func (c *Capture) keep(p *packer, st source.State, counts map[*kind]int64, rebas
 	}
 	last := p.head.Seq - 1
 	for _, k := range ended {
-		k.phase, k.endSeq, k.sentSeq = following, last, last
+		k.phase, k.sentSeq = following, last
 	}
 	for _, k := range s.kinds {
 		if k.phase == needed {

@@ -199,6 +199,7 @@ func TestAMainSystemThatWentBackIsRefused(t *testing.T) {
 				t.Errorf("status = %+v", s)
 			}
 			b.src.elsewhere(1000) // passing the old position again does not make it true
+			b.src.put("employee", "Birgit", "E8")
 			if headers := b.since(func() { b.step(10) }); len(headers) != 0 {
 				t.Errorf("batches = %v, want none", headers)
 			}

@@ -45,7 +45,6 @@ type kind struct {
 	rows     int64 // of the snapshot, read so far by this generation
 	total    int64 // of the kind, about
 
-	endSeq  protocol.Seq // of the batch that carried the last end; 0 none
 	sentSeq protocol.Seq // of the last batch that changed the portal's status of the kind; 0 none
 }
 
@@ -53,7 +52,7 @@ func (k *kind) name() string { return k.Record.Name }
 
 // covered reports whether a cut covers the kind.
 func (k *kind) covered() bool {
-	return !k.out && (k.phase == running || k.phase == ending || k.phase == following)
+	return k.phase == running || k.phase == ending || k.phase == following
 }
 
 // need makes a snapshot necessary, under a new id.

@@ -169,6 +169,14 @@ func (p *portal) apply() {
 	p.drain()
 }
 
+// applyFirst applies all but the last batch in the queue.
+func (p *portal) applyFirst() {
+	for len(p.queue) > 1 {
+		p.write(p.queue[0])
+		p.queue = p.queue[1:]
+	}
+}
+
 func (p *portal) drain() {
 	for _, h := range p.queue {
 		p.write(h)

@@ -53,7 +53,7 @@ func (c *Capture) read(ctx context.Context, due func(order int) bool) (worked bo
 // mustCut reports whether a cut is due whatever changed: it carries a begin or an end.
 func (s *session) mustCut() bool {
 	for _, k := range s.kinds {
-		if k.phase == ending && !k.out {
+		if k.phase == ending {
 			return true
 		}
 	}

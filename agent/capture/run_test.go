@@ -283,7 +283,8 @@ func TestAnUnreachableMainSystemIsToldAndWaitedFor(t *testing.T) {
 	})
 }
 
-// A stream of changes that never pauses must not keep a suspended kind in the cuts.
+// A stream of changes that never pauses must not keep a suspended kind in the cuts, although something of
+// ours is always on its way.
 func TestAKindIsSuspendedUnderConstantChange(t *testing.T) {
 	inBubble(t, capture.Config{Poll: 10 * time.Millisecond}, func(t *testing.T, b *bench) {
 		b.to.with(func() {
@@ -292,12 +293,81 @@ func TestAKindIsSuspendedUnderConstantChange(t *testing.T) {
 		})
 		for range 200 {
 			b.src.put("department", "Bogholderi", "D2")
-			pass(10 * time.Millisecond)
-			b.to.apply()
+			pass(12 * time.Millisecond)
+			b.to.with(func() { b.to.applyFirst() })
 		}
 		if last := b.to.headers[len(b.to.headers)-1]; slices.Contains(last.Covers, "employee") {
 			t.Errorf("the last cut covers %v", last.Covers)
 		}
+	})
+}
+
+// The portal still calls a kind needed while the cut that begins it is on its way: no reason to wait.
+func TestALoadDoesNotWaitForItsBeginToBeApplied(t *testing.T) {
+	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+		b.to.with(func() { b.to.lazy = true })
+		b.src.put("employee", "Birgit", keysOf(40_000)...)
+		b.src.truncate("department") // the check-in after this answers that department is still ok
+		pass(30 * time.Second)
+		if got := len(b.to.queue); got != 4 {
+			t.Errorf("batches on their way = %d, want a full window", got)
+		}
+	})
+}
+
+// late is a portal whose check-ins take their time on the way back.
+type late struct {
+	*portal
+	wait time.Duration
+}
+
+func (p *late) CheckIn(ctx context.Context, r protocol.CheckInRequest) (protocol.CheckInAnswer, error) {
+	a, err := p.portal.CheckIn(ctx, r)
+	time.Sleep(p.wait)
+	return a, err
+}
+
+// An answer that is older than a batch's acceptance says nothing of that batch.
+func TestALateAnswerIsNotAStallAndNotARegress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "department")
+		b.src.put("department", "Løn", "D1")
+		b.c = capture.New(b.src, &late{portal: b.to, wait: 3 * time.Second}, capture.Config{Tenant: tenant, Stream: stream, Wait: time.Second})
+		defer b.running()()
+		for i := range 100 {
+			b.src.put("department", fmt.Sprint(i), "D1", "D2")
+			pass(500 * time.Millisecond)
+			b.to.with(func() { b.to.lazy = i%4 != 0 })
+			if i%4 == 0 {
+				b.to.apply()
+			}
+		}
+		b.to.with(func() { b.to.lazy = false })
+		b.to.apply()
+		pass(time.Minute)
+		b.equal()
+		if got := len(b.to.opens); got != 1 {
+			t.Errorf("opens = %d, want 1", got)
+		}
+	})
+}
+
+// ● Chunks never move the position: what changes behind the cursor between two looks comes with the next cut.
+func TestRowsChangeBehindTheCursorOfALoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "employee")
+		b.src.put("employee", "Aase", keysOf(50_000)...)
+		n := 0
+		b.src.read = func(string) {
+			time.Sleep(100 * time.Millisecond)
+			b.src.put("employee", fmt.Sprint(n), "K00001", "K25000", "K49999")
+			b.src.remove("employee", fmt.Sprintf("K%05d", n))
+			n++
+		}
+		b.restart()
+		defer b.running()()
+		pass(10 * time.Second)
+		b.equal()
 	})
 }
 

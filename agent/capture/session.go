@@ -38,7 +38,7 @@ func newSession(planned []source.Kind, a protocol.OpenAnswer, now time.Time) *se
 		next:    1,
 		lineage: a.Lineage,
 		read:    a.Position,
-		told:    newTold(a),
+		told:    told{lineage: a.Lineage, position: a.Position, kinds: a.Kinds},
 		moved:   now,
 		lastCut: now,
 		asked:   map[int64]protocol.Seq{},
