@@ -79,6 +79,13 @@ func (d *Demo) begin(ctx context.Context, s *scene) error {
 	if err := s.load(ctx); err != nil {
 		return err
 	}
+	if d.cfg.MainSystem != "" { // somebody else's data: say at once whether all of it arrived
+		figure, err := s.settled(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(d.out, "store and main system are equal: %s\n", figure)
+	}
 	logins, err := s.logins(ctx)
 	if err != nil {
 		return err

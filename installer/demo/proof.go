@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lessor.dk/portalsync/installer/compare"
 	"lessor.dk/portalsync/installer/demo/company"
 )
 
@@ -237,29 +236,8 @@ func (p *proof) equal(ctx context.Context) (string, error) {
 	if _, err := p.loaded(ctx); err != nil {
 		return "", err
 	}
-	a := p.status(ctx)
-	c, err := compare.Open(p.source, "sqlite:"+p.path("data", "portal.db"), a.Tenant, a.Stream)
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	for {
-		results, err := c.Run(ctx)
-		if err != nil {
-			return "", err
-		}
-		figure, differences := summary(results)
-		if differences == nil {
-			return figure, nil
-		}
-		if err := pause(ctx, settleEvery); err != nil {
-			return figure, differences
-		}
-	}
+	return p.compare(ctx)
 }
-
-// settleEvery is the time between two comparisons: the last changes may be on their way.
-const settleEvery = 500 * time.Millisecond
 
 // pause waits, or ends with ctx.
 func pause(ctx context.Context, d time.Duration) error {
@@ -285,17 +263,4 @@ func (p *proof) stop(context.Context) (string, error) {
 		return "", err
 	}
 	return "after SIGTERM", nil
-}
-
-// summary counts what was compared.
-func summary(results []compare.Result) (string, error) {
-	rows, fields := 0, 0
-	var wrong []error
-	for _, r := range results {
-		rows, fields = rows+r.Rows, fields+r.Fields
-		if !r.Equal() {
-			wrong = append(wrong, fmt.Errorf("%s: %d rows missing, %d too many, %d differ: %s", r.Kind, r.Missing, r.Extra, r.Differing, strings.Join(r.Differences, "; ")))
-		}
-	}
-	return fmt.Sprintf("%d rows, %d fields, %d record kinds", rows, fields, len(results)), errors.Join(wrong...)
 }
