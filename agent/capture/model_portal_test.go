@@ -247,6 +247,12 @@ func (p *portal) row(k *recordKind, s *protocol.SectionSchema, r *protocol.Decod
 		return
 	}
 	key := string([]byte(r.Values[s.Key[0]].S))
+	if row, ok := k.rows[key]; r.Op == protocol.Keep {
+		if row.snapshot = k.status.Snapshot; ok {
+			k.rows[key] = row
+		}
+		return
+	}
 	if r.Op != protocol.Delete {
 		k.rows[key] = portalRow{name: string([]byte(nameOf(s, r.Values))), snapshot: k.status.Snapshot}
 		return

@@ -23,10 +23,10 @@ type packer struct {
 	batches int             // how many may be made
 	bytes   int             // of all of them; the first batch of an empty window may exceed it
 	made    []batch
-	size    int // of made, in bytes
-	rows    int // encoded and not yet in made
-	sizes   map[*kind]int
-	docs    int // documents met
+	size    int           // of made, in bytes
+	rows    int           // encoded and not yet in made
+	sizes   map[*kind]int // bytes of each kind's rows
+	docs    int           // documents met
 	failure error
 }
 
@@ -64,22 +64,42 @@ func (p *packer) fault(err error, doing, kind string) error {
 	return &sourceError{fmt.Errorf("%s %s: %w", doing, kind, err)}
 }
 
-// row encodes one row. A row that may not be sent is counted and left out: the rest flows.
+// row encodes one row. A row that may not be sent is counted and left out: the rest flows. In a chunk its key
+// is sent, so that the portal keeps what it has of the row instead of sweeping it (N1).
 func (p *packer) row(ctx context.Context, k *kind, r *protocol.Row) error {
-	if len(k.documents) > 0 && r.Op != protocol.Delete {
+	sent := r
+	if len(k.documents) > 0 {
 		var err error
-		if r, err = p.upload(ctx, k, r); err != nil {
+		sent, err = p.upload(ctx, k, r)
+		if errors.Is(err, &protocol.Reject{Code: protocol.CodeTooLarge}) {
+			return p.leaveOut(ctx, k, r, source.Bad{Kind: k.name(), Field: "document", Rows: 1, Reason: errors.New("the document is too large")})
+		}
+		if err != nil {
 			return err
 		}
 	}
-	before := p.c.enc.Size()
-	err := p.encode(k, r)
+	err := p.encode(k, sent)
 	var bad *protocol.RowError
 	if errors.As(err, &bad) {
-		p.c.leftOut(ctx, []source.Bad{{Kind: bad.Kind, Field: bad.Field, Rows: 1, Reason: badReason(bad)}})
+		return p.leaveOut(ctx, k, r, source.Bad{Kind: bad.Kind, Field: bad.Field, Rows: 1, Reason: badReason(bad)})
+	}
+	return err
+}
+
+func (p *packer) leaveOut(ctx context.Context, k *kind, r *protocol.Row, bad source.Bad) error {
+	p.c.leftOut(ctx, []source.Bad{bad})
+	if p.head.Chunk == nil || r.Op == protocol.Keep {
 		return nil
 	}
-	p.sizes[k] += p.c.enc.Size() - before
+	keep := protocol.Row{Op: protocol.Keep, Version: r.Version, Values: make([]protocol.Value, len(r.Values))}
+	for _, i := range k.Schema.Key {
+		keep.Values[i] = r.Values[i]
+	}
+	err := p.encode(k, &keep)
+	var unnamed *protocol.RowError
+	if errors.As(err, &unnamed) {
+		return nil // not even its key can be sent
+	}
 	return err
 }
 
@@ -93,6 +113,7 @@ func badReason(e *protocol.RowError) error {
 
 // encode adds the row to the batch, or to the next one when it is full.
 func (p *packer) encode(k *kind, r *protocol.Row) error {
+	before := p.c.enc.Size()
 	err := protocol.ErrFull
 	if p.rows < p.c.maxRows {
 		err = p.c.enc.Row(k.Schema, r)
@@ -107,10 +128,12 @@ func (p *packer) encode(k *kind, r *protocol.Row) error {
 		if len(p.made) >= p.batches || p.size+p.c.enc.Size() >= p.bytes {
 			return errNoRoom
 		}
+		before = p.c.enc.Size()
 		err = p.c.enc.Row(k.Schema, r)
 	}
 	if err == nil {
 		p.rows++
+		p.sizes[k] += p.c.enc.Size() - before
 	}
 	return err
 }

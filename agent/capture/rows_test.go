@@ -173,6 +173,39 @@ func TestBadRowsAreCountedAndTheRestFlows(t *testing.T) {
 	}
 }
 
+// N1: the portal keeps the last good state of a row that cannot be sent, also through a snapshot of its kind.
+func TestASnapshotKeepsWhatThePortalHasOfABadRow(t *testing.T) {
+	tests := map[string]struct {
+		kind  string
+		spoil func(b *bench)
+	}{
+		"text with NUL": {"employee", func(b *bench) { b.src.put("employee", "nul\x00", "K1") }},
+		"a document that is too large": {"document", func(b *bench) {
+			b.src.put("document", "Ny", "K1")
+			b.to.onBlob = func() error { return &protocol.Reject{Code: protocol.CodeTooLarge} }
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, tt.kind)
+			b.src.put(tt.kind, "Aase", "K1", "K2")
+			b.settle()
+			tt.spoil(b)
+			b.src.expire(tt.kind) // the kind is read anew
+			b.settle()
+			if got := len(b.begins(tt.kind)); got != 2 {
+				t.Fatalf("snapshots = %d, want 2", got)
+			}
+			if got := b.to.names(tt.kind)["K1"]; got != "Aase" {
+				t.Errorf("row = %q, want its last good state", got)
+			}
+			if s := b.c.Status(); s.BadRows == 0 || s.Code != "bad-rows" {
+				t.Errorf("status = %+v", s)
+			}
+		})
+	}
+}
+
 func TestStatusTellsHowFarALoadIs(t *testing.T) {
 	b := loading(t)
 	b.to.lazy = true
