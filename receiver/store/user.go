@@ -180,3 +180,13 @@ func (s *Store) ForgetUsername(ctx context.Context, handle string) error {
 	}
 	return nil
 }
+
+const disableUserSQL = `
+UPDATE user_account
+SET    disabled = $2
+WHERE  user_id = $1`
+
+// DisableUser stops a user from signing in, and ends the user's sessions at their next page; or lets the user in again.
+func (s *Store) DisableUser(ctx context.Context, id identity.UserID, disabled bool) error {
+	return s.one(ctx, "disable user", disableUserSQL, id, flag(disabled))
+}
