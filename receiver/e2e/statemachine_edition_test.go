@@ -102,7 +102,7 @@ func (p *postgresDatabase) clone(ctx context.Context, from, to string) error {
 	if err := p.exec(ctx, "DROP DATABASE IF EXISTS "+to+" WITH (FORCE)"); err != nil {
 		return err
 	}
-	return p.exec(ctx, "CREATE DATABASE "+to+" TEMPLATE "+from+" STRATEGY FILE_COPY")
+	return p.exec(ctx, "CREATE DATABASE "+to+" TEMPLATE "+from+"")
 }
 
 func (p *postgresDatabase) exec(ctx context.Context, statement string) error {
