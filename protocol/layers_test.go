@@ -48,13 +48,14 @@ var layers = map[string][]string{
 	"receiver/web/ui":          {"protocol", "receiver/identity", "receiver/store"},
 	"receiver/writer":          {"protocol", "protocol/record", "receiver/queue", "receiver/report", "receiver/store"},
 
-	"installer":              {"installer/bench", "installer/demo", "installer/suite"},
-	"installer/bench":        {"protocol", "agent/plan", "agent/source/sqlite", "receiver/store", "installer/stage"},
-	"installer/compare":      {"protocol", "protocol/record", "agent/source"},
-	"installer/demo":         {"protocol", "agent/plan", "agent/source", "agent/source/sqlite", "installer/compare", "installer/demo/company", "installer/stage"},
-	"installer/demo/company": {},
-	"installer/stage":        {},
-	"installer/suite":        {},
+	"installer":                     {"installer/bench", "installer/demo", "installer/demo/adventureworks", "installer/suite"},
+	"installer/bench":               {"protocol", "agent/plan", "agent/source/sqlite", "receiver/store", "installer/stage"},
+	"installer/compare":             {"protocol", "protocol/record", "agent/source"},
+	"installer/demo":                {"protocol", "agent/plan", "agent/source", "agent/source/sqlite", "installer/compare", "installer/demo/company", "installer/stage"},
+	"installer/demo/adventureworks": {},
+	"installer/demo/company":        {},
+	"installer/stage":               {},
+	"installer/suite":               {},
 }
 
 // testLayers is what tests may import besides: test environments, and the other side where both are tested together.
@@ -66,6 +67,7 @@ var testLayers = map[string][]string{
 	"receiver/queue":         {"receiver/testenv"},
 	"receiver/store":         {"protocol/protocoltest", "receiver/store/storetest", "receiver/testenv"},
 	"receiver/writer":        {"protocol/protocoltest", "receiver/keyring", "receiver/testenv"},
+	"installer/compare":      {"agent/plan", "agent/source/sqlite"},
 	"installer/demo/company": {"agent/plan"},
 }
 

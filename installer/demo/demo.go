@@ -149,8 +149,8 @@ func (d *Demo) invite(s *scene, logins []Login) {
 
 // interrupted makes a stop that was asked for no error.
 func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }

@@ -38,7 +38,7 @@ func (s *scene) logins(ctx context.Context) ([]Login, error) {
 	if logins, err = s.addUsers(ctx); err != nil {
 		return nil, err
 	}
-	if b, err = json.MarshalIndent(logins, "", "  "); err != nil {
+	if b, err = json.MarshalIndent(logins, "", "  "); err != nil { //nolint:gosec // passwords of a demo, for its own next run
 		return nil, fmt.Errorf("keep the logins: %w", err)
 	}
 	if err := os.WriteFile(file, b, 0o600); err != nil {

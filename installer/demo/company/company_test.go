@@ -104,7 +104,7 @@ func TestSameSeedSameCompany(t *testing.T) {
 		h := sha256.Sum256(b)
 		return hex.EncodeToString(h[:])
 	}
-	if sum(7) != sum(7) {
+	if first, second := sum(7), sum(7); first != second {
 		t.Error("two companies of one seed differ")
 	}
 	if sum(7) == sum(8) {
