@@ -273,11 +273,18 @@ func leases(t *testing.T, o Opened) {
 		if ok, err := s.RenewLease(t.Context(), 3, "b", second, time.Hour); !ok || err != nil {
 			t.Errorf("the holder cannot renew: %t (err %v)", ok, err)
 		}
-		if err := s.ReleaseLease(t.Context(), 3, "b", second); err != nil {
+		third, ok := take(t, 3, "b", time.Hour)
+		if !ok || third <= second {
+			t.Fatalf("the holder again = %d, %t, want above %d", third, ok, second)
+		}
+		if ok, err := s.RenewLease(t.Context(), 3, "b", second, time.Hour); ok || err != nil {
+			t.Errorf("the holder's older fence renewed: %t (err %v)", ok, err)
+		}
+		if err := s.ReleaseLease(t.Context(), 3, "b", third); err != nil {
 			t.Fatal(err)
 		}
-		if third, ok := take(t, 3, "a", time.Hour); !ok || third <= second {
-			t.Errorf("after release: %d, %t, want above %d", third, ok, second)
+		if fourth, ok := take(t, 3, "a", time.Hour); !ok || fourth <= third {
+			t.Errorf("after release: %d, %t, want above %d", fourth, ok, third)
 		}
 	})
 	t.Run("a lease that is over is not renewed", func(t *testing.T) {

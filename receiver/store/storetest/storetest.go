@@ -33,11 +33,16 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 		"deletes":      deletes,
 		"snapshots":    snapshots,
 		"sweeps":       sweeps,
+		"kept rows":    keeps,
 		"guards":       guards,
 		"dead letters": letters,
 		"blobs":        blobs,
 		"leases":       leases,
 		"isolation":    isolation,
+		"users":        users,
+		"sessions":     sessions,
+		"pages":        pages,
+		"reports":      reports,
 	} {
 		t.Run(name, func(t *testing.T) { group(t, open(t)) })
 	}
@@ -174,11 +179,16 @@ func (f *fixture) stage(t *testing.T, kind string, rows ...protocol.Row) *store.
 	schema := protocoltest.Schema(t, kind)
 	st := f.Store.NewStage(schema)
 	for _, r := range decoded(t, schema, rows) {
-		add := st.Upsert
-		if r.Op == protocol.Delete {
-			add = st.Delete
+		var err error
+		switch r.Op {
+		case protocol.Insert, protocol.Update:
+			err = st.Upsert(&r)
+		case protocol.Delete:
+			err = st.Delete(&r)
+		case protocol.Keep:
+			st.Keep(&r)
 		}
-		if err := add(&r); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -187,7 +197,9 @@ func (f *fixture) stage(t *testing.T, kind string, rows ...protocol.Row) *store.
 
 func decoded(t *testing.T, schema *protocol.SectionSchema, rows []protocol.Row) []protocol.DecodedRow {
 	t.Helper()
-	b := protocoltest.Batch(t, protocoltest.Header(1, schema.Kind), schema, rows)
+	h := protocoltest.Header(1)
+	h.Last, h.Chunk = false, &protocol.Chunk{Kind: schema.Kind}
+	b := protocoltest.Batch(t, h, schema, rows)
 	d, err := protocol.NewDecoder(b, protocoltest.Schemas(schema))
 	if err != nil {
 		t.Fatal(err)
