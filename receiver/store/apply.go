@@ -41,8 +41,9 @@ func (w writing) snapshotID() sql.NullInt64 {
 //
 // Every row written while its kind is running or sweeping gets the kind's snapshot id in the same write; a row found
 // unchanged gets a mark beside the table instead. While the kind is running a delete only takes id and mark off the
-// row, and the sweep removes it; otherwise deletes are immediate. Rows of a kind that is needed or suspended are
-// ErrKindClosed. Waiting dead letters of the same keys are superseded.
+// row, and the sweep removes it; otherwise deletes are immediate. A row to be kept gets a mark under the same condition,
+// whether or not it is stored, and nothing else: it is in no count and supersedes no dead letter. Rows of a kind that is
+// needed or suspended are ErrKindClosed. Waiting dead letters of the other rows' keys are superseded.
 func (tx *StreamTx) Apply(ctx context.Context, st *Stage, o ApplyOptions) (Applied, error) {
 	w, state, err := tx.writing(st)
 	if err != nil {
@@ -61,6 +62,9 @@ func (tx *StreamTx) Apply(ctx context.Context, st *Stage, o ApplyOptions) (Appli
 				return Applied{}, fmt.Errorf("mark unchanged rows of %s: %w", st.kind.Name, err)
 			}
 		}
+	}
+	if err := tx.keep(ctx, st, w); err != nil {
+		return Applied{}, err
 	}
 	if st.rows.removes() > 0 {
 		remove := tx.bulk.remove

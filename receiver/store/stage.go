@@ -19,6 +19,7 @@ type Stage struct {
 	places []int // of each field of the kind: its place in the section's values, or -1
 	rows   stagedRows
 	keys   hashSet
+	kept   []uint64  // key hashes of rows that are there but could not be read
 	row    stagedRow // reused
 }
 
@@ -91,6 +92,10 @@ func (st *Stage) Delete(r *protocol.DecodedRow) error {
 	return nil
 }
 
+// Keep adds the key of a row that is there but could not be read: Apply keeps what is stored of it from the sweep.
+// No such row is unfit, whatever its key: of one that no table can hold nothing is stored.
+func (st *Stage) Keep(r *protocol.DecodedRow) { st.kept = append(st.kept, r.KeyHash) }
+
 func (st *Stage) stamp(r *protocol.DecodedRow) {
 	st.row.keyHash, st.row.rowHash, st.row.version = int64(r.KeyHash), int64(r.RowHash), int64(r.Version)
 	st.keys.add(r.KeyHash)
@@ -99,8 +104,11 @@ func (st *Stage) stamp(r *protocol.DecodedRow) {
 // Kind returns the record kind of the rows.
 func (st *Stage) Kind() string { return st.kind.Name }
 
-// Rows returns how many rows, deletes included, the stage holds.
+// Rows returns how many rows, deletes included, the stage holds. What is only to be kept is not counted.
 func (st *Stage) Rows() int { return st.rows.upserts() + st.rows.removes() }
+
+// Empty reports whether the stage holds nothing, not even a row to be kept.
+func (st *Stage) Empty() bool { return st.Rows()+len(st.kept) == 0 }
 
 // Upserts returns how many of the rows are not deletes.
 func (st *Stage) Upserts() int { return st.rows.upserts() }

@@ -192,7 +192,7 @@ func (a *applying) section(ctx context.Context, s *section) error {
 			return err
 		}
 	}
-	if s.stage.Rows() == 0 {
+	if s.stage.Empty() {
 		return nil
 	}
 	if a.careful {

@@ -31,11 +31,7 @@ func (a *applying) halve(ctx context.Context, s *section, rows []*protocol.Decod
 	st := a.w.store.NewStage(s.schema.SectionSchema)
 	staged := rows[:0:0]
 	for _, r := range rows {
-		add := st.Upsert
-		if r.Op == protocol.Delete {
-			add = st.Delete
-		}
-		if add(r) == nil { // else it is among the section's letters
+		if add(st, r) == nil { // else it is among the section's letters
 			staged = append(staged, r)
 		}
 	}

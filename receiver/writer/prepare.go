@@ -118,11 +118,9 @@ func (w *Writer) decode(ctx context.Context, p *prepared, row func(*section, *pr
 
 // stage adds a row to its section's stage, or to its dead letters when no table can hold it.
 func (w *Writer) stage(p *prepared, s *section, r *protocol.DecodedRow, names map[string]struct{}) error {
-	var err error
-	if r.Op == protocol.Delete {
-		err = s.stage.Delete(r)
-	} else if err = s.document(r, names); err == nil {
-		err = s.stage.Upsert(r)
+	err := s.document(r, names)
+	if err == nil {
+		err = add(s.stage, r)
 	}
 	var unfit *store.RowError
 	if errors.As(err, &unfit) {
@@ -136,11 +134,24 @@ func (w *Writer) stage(p *prepared, s *section, r *protocol.DecodedRow, names ma
 	if err != nil {
 		return err
 	}
-	if r.Op != protocol.Delete {
+	if r.Op == protocol.Insert || r.Op == protocol.Update {
 		if s.schema.empties(r) {
 			s.empties++
 		}
 		p.result(s, r)
+	}
+	return nil
+}
+
+// add stages a row by its operation. A row that no table can hold is a [*store.RowError].
+func add(st *store.Stage, r *protocol.DecodedRow) error {
+	switch r.Op {
+	case protocol.Insert, protocol.Update:
+		return st.Upsert(r)
+	case protocol.Delete:
+		return st.Delete(r)
+	case protocol.Keep:
+		st.Keep(r)
 	}
 	return nil
 }
