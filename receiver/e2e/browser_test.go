@@ -110,14 +110,20 @@ func (b *browser) open(t *testing.T, path string) {
 	b.do(t, chromedp.Navigate(b.base+path))
 }
 
-// submit presses a form's button and waits for the page that answers.
-func (b *browser) submit(t *testing.T, button string) {
+// follow presses a link or button and waits for the page it leads to.
+func (b *browser) follow(t *testing.T, selector string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(button))); err != nil {
-		t.Fatalf("press %s: %v", button, err)
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		t.Fatalf("press %s: %v", selector, err)
 	}
+}
+
+// press presses something that leads nowhere.
+func (b *browser) press(t *testing.T, selector string) {
+	t.Helper()
+	b.do(t, chromedp.Click(chromedp.CSS(selector)))
 }
 
 // fill sets a field of a form.
@@ -131,7 +137,7 @@ func (b *browser) signIn(t *testing.T, username string) {
 	b.open(t, "/sign-in")
 	b.fill(t, "#username", username)
 	b.fill(t, "#password", password)
-	b.submit(t, "form.card button[type=submit]")
+	b.follow(t, "form.card button[type=submit]")
 }
 
 func (b *browser) signOut(t *testing.T) {
@@ -142,7 +148,7 @@ func (b *browser) signOut(t *testing.T) {
 func (b *browser) language(t *testing.T, code string) {
 	t.Helper()
 	b.open(t, "/sign-in")
-	b.submit(t, fmt.Sprintf(".language button[value=%s]", code))
+	b.follow(t, fmt.Sprintf(".language button[value=%s]", code))
 }
 
 // width gives the tab the width of a device, in CSS pixels.

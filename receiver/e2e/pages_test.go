@@ -19,7 +19,7 @@ func looks(p *portal) []look {
 		{name: "sign-in-wrong", path: "/sign-in", prepare: func(t *testing.T, b *browser) {
 			b.fill(t, "#username", "anna.holm")
 			b.fill(t, "#password", "forkert")
-			b.submit(t, "form.card button[type=submit]")
+			b.follow(t, "form.card button[type=submit]")
 		}},
 		{name: "home", user: "anna.holm", path: "/home"},
 		{name: "home-new-employee", user: "bo.lindqvist", path: "/home"},
@@ -29,7 +29,7 @@ func looks(p *portal) []look {
 		{name: "report-absence", user: "anna.holm", path: "/absence/report"},
 		{name: "report-absence-wrong", user: "anna.holm", path: "/absence/report", prepare: func(t *testing.T, b *browser) {
 			b.fill(t, "#hours", "femten")
-			b.submit(t, "form.form button[type=submit]")
+			b.follow(t, "form.form button[type=submit]")
 		}},
 		{name: "check-absence", user: "anna.holm", path: "/absence/report/ABCDEFGHIJKLMNOPQRSTUVWX22/check"},
 		{name: "receipt", user: "anna.holm", path: "/registrations/" + string(p.Cancelable) + "/receipt"},
