@@ -20,7 +20,7 @@ func newCheck(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Look for everything that keeps the agent from working",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load()
 			if err != nil {
@@ -36,12 +36,11 @@ func newCheck(s *settings) *cobra.Command {
 }
 
 func newPlan(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "plan", Short: "Look at what leaves the building"}
 	var asJSON bool
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Hold the plan against the live database",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load()
 			if err != nil {
@@ -57,7 +56,7 @@ func newPlan(s *settings) *cobra.Command {
 	show := &cobra.Command{
 		Use:   "preview",
 		Short: "Print the rows and columns that would leave, and how many bytes; nothing is sent",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load()
 			if err != nil {
@@ -67,8 +66,7 @@ func newPlan(s *settings) *cobra.Command {
 		},
 	}
 	show.Flags().BoolVar(&samples, "samples", true, "show the first rows of each kind, which are payroll data")
-	cmd.AddCommand(check, show)
-	return cmd
+	return group("plan", "Look at what leaves the building", check, show)
 }
 
 // preview reads what a first load would and prints it.

@@ -29,7 +29,7 @@ func newEnrol(s *settings) *cobra.Command {
 		Short: "Make this computer an agent of the customer that the code is for",
 		Long: "Make this computer an agent of the customer that the code is for. Without CODE the code is the first line of\n" +
 			"standard input, which keeps it out of the list of processes.",
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.ArbitraryArgs, // a code pasted with blanks is several
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := s.load()
 			if err != nil {
@@ -52,7 +52,7 @@ func newEnrol(s *settings) *cobra.Command {
 func readCode(in io.Reader, args []string) (protocol.InviteCode, error) {
 	var text string
 	if len(args) > 0 {
-		text = args[0]
+		text = strings.Join(args, " ")
 	} else {
 		line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -63,7 +63,11 @@ func readCode(in io.Reader, args []string) (protocol.InviteCode, error) {
 	if text = strings.TrimSpace(text); text == "" {
 		return protocol.InviteCode{}, errors.New("no code: give the one that the customer's administrator was shown")
 	}
-	return protocol.ParseInviteCode(text)
+	code, err := protocol.ParseInviteCode(text)
+	if err != nil {
+		return code, fmt.Errorf("%w: compare it with the one that the customer's administrator was shown", err)
+	}
+	return code, nil
 }
 
 // enrolment is one attempt to become an agent. The keys are kept before the first request, so that a

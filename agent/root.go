@@ -22,17 +22,14 @@ type settings struct{ file string }
 func (s *settings) load() (*config.Config, error) { return config.Load(s.file) }
 
 func newRoot() *cobra.Command {
-	root := &cobra.Command{
-		Use:               "agent",
-		Short:             "The customer's side of PortalSync: pushes what the plan allows and fetches reports",
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-	}
 	s := &settings{}
+	root := group("agent", "The customer's side of PortalSync: pushes what the plan allows and fetches reports",
+		newRun(s), newEnrol(s), newCheck(s), newPlan(s), newStatus(s), newService(s), newSettings(), newVersion())
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(wrongFlag)
 	root.PersistentFlags().StringVarP(&s.file, "config", "c",
 		cmp.Or(os.Getenv("PORTALSYNC_AGENT_CONFIG"), config.DefaultFile), "settings file (YAML)")
-	root.AddCommand(newRun(s), newEnrol(s), newCheck(s), newPlan(s), newStatus(s), newService(s), newSettings(), newVersion())
 	return root
 }
 
@@ -40,7 +37,7 @@ func newRun(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Capture and push until a signal",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load()
 			if err != nil {
@@ -68,7 +65,7 @@ func newSettings() *cobra.Command {
 	return &cobra.Command{
 		Use:   "settings",
 		Short: "Explain every setting of the settings file",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "SETTING\tMEANING\tDEFAULT")
@@ -87,7 +84,7 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the program's and the protocol's version",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fmt.Fprintf(cmd.OutOrStdout(), "agent %s, protocol %d, %s\n", version, protocol.Version, daemon.Platform())
 			return nil

@@ -10,12 +10,11 @@ import (
 )
 
 func newService(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "service", Short: "Run the agent as a service of the system"}
 	var account string
 	install := &cobra.Command{
 		Use:   "install",
 		Short: "Register the service, to start with the system",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := s.load(); err != nil {
 				return err
@@ -32,19 +31,18 @@ func newService(s *settings) *cobra.Command {
 		},
 	}
 	install.Flags().StringVar(&account, "account", "", `account to run as, such as portalsync or DOMAIN\name$; empty is the system's own`)
-	cmd.AddCommand(install,
+	return group("service", "Run the agent as a service of the system", install,
 		s.serviceCommand("uninstall", "Stop the service and take it away; settings and keys stay", (*daemon.Service).Uninstall),
 		s.serviceCommand("start", "Start the service", (*daemon.Service).Start),
 		s.serviceCommand("stop", "Stop the service", (*daemon.Service).Stop),
 		s.serviceStatus(), s.serviceRun())
-	return cmd
 }
 
 func (s *settings) serviceCommand(verb, short string, do func(*daemon.Service, context.Context) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb,
 		Short: short,
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			service, err := daemon.OpenService(s.file, "")
 			if err != nil {
@@ -63,7 +61,7 @@ func (s *settings) serviceStatus() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Tell whether the service runs",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			service, err := daemon.OpenService(s.file, "")
 			if err != nil {
@@ -83,7 +81,7 @@ func (s *settings) serviceRun() *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Run under the system's service manager; the system calls this",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return daemon.RunService(cmd.Context(), func(ctx context.Context) error {
 				cfg, err := s.load() // after the service manager was told that we run

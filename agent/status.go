@@ -16,7 +16,7 @@ func newStatus(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Ask the running agent how it is",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load()
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -99,13 +100,25 @@ func explain(err error) error {
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) && unknown.Token != nil {
 		return fmt.Errorf("%d: %s is not a setting: remove it, or see agent settings for those there are",
-			unknown.Token.Position.Line, unknown.Token.Value)
+			unknown.Token.Position.Line, keyName(unknown.Token.Value))
+	}
+	var kind *yaml.TypeError
+	if errors.As(err, &kind) && kind.Token != nil {
+		return fmt.Errorf("%d: the value is not of the kind that belongs there: see agent settings", kind.Token.Position.Line)
 	}
 	var located yaml.Error
 	if errors.As(err, &located) && located.GetToken() != nil {
 		return fmt.Errorf("%d: %s", located.GetToken().Position.Line, located.GetMessage())
 	}
 	return fmt.Errorf(" %w", err)
+}
+
+// keyName is a key as it is printed. An address that stands where a key should is not: it may hold a password.
+func keyName(key string) string {
+	if strings.ContainsAny(key, ":/@ ") {
+		return "what stands there"
+	}
+	return key
 }
 
 // fill puts in the defaults and makes paths absolute.
@@ -136,10 +149,15 @@ func (c *Config) check() error {
 	switch {
 	case c.Receiver == "":
 		return errors.New("receiver is not set: write the portal's address, https://host")
-	case err != nil || u.Scheme != "https" || u.Host == "" || (u.Path != "" && u.Path != "/"):
+	case err != nil || u.User != nil:
+		return errors.New("receiver is not an address: write https://host or https://host:port")
+	case u.Scheme != "https" || u.Host == "" || (u.Path != "" && u.Path != "/"):
 		return fmt.Errorf("receiver %q is not an address: write https://host or https://host:port", c.Receiver)
 	case c.MainSystem.SQLite == "":
 		return errors.New("main_system is not set: write the database's path under main_system.sqlite")
+	}
+	if p, err := url.Parse(c.Proxy); c.Proxy != "" && (err != nil || p.Host == "") { // not shown: it may hold a password
+		return errors.New("proxy is not an address: write http://USER:PASSWORD@HOST:PORT, with signs such as / and @ in the password as %2F and %40")
 	}
 	if c.Poll, err = time.ParseDuration(c.PollText); err != nil || c.Poll < 100*time.Millisecond || c.Poll > 24*time.Hour {
 		return fmt.Errorf("poll %q is not an interval between 100ms and 24h: write something like 2s", c.PollText)

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -123,6 +124,9 @@ func PushConfig(cfg *config.Config, version string, log *slog.Logger) (push.Conf
 		var err error
 		if c.ExtraCA, err = os.ReadFile(cfg.ExtraCA); err != nil {
 			return c, fmt.Errorf("read extra_ca: %w: correct the path in %s", err, cfg.File)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(c.ExtraCA) {
+			return c, fmt.Errorf("%s holds no certificate in PEM form: correct extra_ca in %s", cfg.ExtraCA, cfg.File)
 		}
 	}
 	return c, nil

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -117,7 +118,7 @@ func AskStatus(ctx context.Context, socket string) (*Status, error) {
 	}
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("no agent answers on %s: start it, or name its settings file with --config: %w", socket, err)
+		return nil, fmt.Errorf("no agent answers on %s: start it, or name its settings file with --config: %w", socket, reason(err))
 	}
 	defer resp.Body.Close()
 	var s Status
@@ -125,4 +126,13 @@ func AskStatus(ctx context.Context, socket string) (*Status, error) {
 		return nil, fmt.Errorf("read the status told on %s: %w", socket, err)
 	}
 	return &s, nil
+}
+
+// reason is the cause of a failed request without the request, which the sentence around it has named.
+func reason(err error) error {
+	var at *url.Error
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }

@@ -40,8 +40,10 @@ package plan
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -163,6 +165,9 @@ type InboxColumn struct {
 // Load reads and checks a plan file.
 func Load(path string) (*Plan, error) {
 	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the plan %s does not exist: write it, or set plan in the agent's settings to where it is", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
 	}
