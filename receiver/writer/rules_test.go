@@ -264,6 +264,27 @@ func TestRules(t *testing.T) {
 			b.departments("1=Salg 2=Lager")
 			b.letters(0)
 		},
+		"a reread that finds nothing ends the dead letter": func(_ *testing.T, b *bench) {
+			b.first()
+			b.loaded("department", 1)
+			bad := department("1", "")
+			delete(bad.cells, "name")
+			b.cut([]row{bad})
+			id := b.letters(1)[0].ID
+			b.chunk(protocol.Chunk{Kind: "department", Rereads: []int64{id}})
+			b.letters(0)
+		},
+		"a batch that says another place than it was sealed for holds the stream": func(_ *testing.T, b *bench) {
+			b.first()
+			h := b.header()
+			inside := h
+			inside.Tenant++
+			sealed, err := b.sealer.SealBatch(b.keys.Keyset(), time.Now(), h.StreamHeader, b.encode(inside, nil))
+			b.must(err)
+			b.enqueue(h.StreamHeader, sealed)
+			b.settle()
+			b.status(store.StreamHeld)
+		},
 		"nothing of a row is ever logged": func(t *testing.T, b *bench) {
 			b.first()
 			b.loaded("department", 1, department("1", "hemmelig"))
