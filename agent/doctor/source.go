@@ -14,7 +14,7 @@ func (d *Doctor) mainSystem(ctx context.Context, p *plan.Plan, yield func(Findin
 	file := d.cfg.MainSystem.SQLite
 	src, err := sqlite.Open(file, p, sqlite.Config{})
 	if err != nil {
-		yield(wrong(check, CodeSource, "The plan cannot be used on %s: %v.", file, err))
+		yield(wrong(check, CodeSource, "The main system's database %s cannot be read as the plan says: %v: check main_system in %s, and the plan.", file, err, d.cfg.File))
 		return
 	}
 	defer src.Close()
