@@ -67,7 +67,6 @@ func (t *copyTx) undone() {
 	for kind := range t.loaded {
 		t.loaded[kind] = load{}
 	}
-	t.looped = false
 }
 
 func (t *valueTx) undone() {}

@@ -17,6 +17,8 @@ type dialect interface {
 	forUpdate() string
 	// clock is the expression of the database's own time in unix milliseconds.
 	clock() string
+	// replan returns the arguments of a statement that must be planned for the tables as they are now.
+	replan(args ...any) []any
 	// unique reports whether err is the violation of a unique key.
 	unique(err error) bool
 	// unfit reports whether err is a refusal of a row's content.

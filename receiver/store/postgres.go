@@ -61,6 +61,11 @@ func (postgres) unique(err error) bool {
 	return errors.As(err, &pg) && pg.Code == postgresUniqueViolation
 }
 
+// replan has the statement sent unnamed. A named one may keep for hours the plan that it got while the table was empty.
+func (postgres) replan(args ...any) []any {
+	return append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+}
+
 func (postgres) newRows(k *record.Kind) stagedRows { return &copyRows{kind: k, keys: keyPlaces(k)} }
 
 // begin takes one connection for the transaction, so that COPY can go beside database/sql on it.

@@ -16,7 +16,6 @@ type copyTx struct {
 	conn   *sql.Conn
 	sqlTx  *sql.Tx
 	loaded map[string]load // what each kind's staging table holds
-	looped bool            // the planner was told to join by index
 }
 
 // load names the rows that a staging table holds.
@@ -76,21 +75,6 @@ const stageSchema = "pg_temp."
 
 func stageName(kind string) string { return stageSchema + "stage_" + kind }
 
-// loop makes the planner look up staged keys in the index. It knows nothing of a staging table's size or of a record
-// table just filled, and would read the whole of it once per batch.
-func (t *copyTx) loop(ctx context.Context) error {
-	if t.looped {
-		return nil
-	}
-	for _, join := range []string{"enable_hashjoin", "enable_mergejoin"} {
-		if _, err := t.sqlTx.ExecContext(ctx, "SET LOCAL "+join+" = off"); err != nil {
-			return fmt.Errorf("tell the planner to use the key: %w", err)
-		}
-	}
-	t.looped = true
-	return nil
-}
-
 func (t *copyTx) upsert(ctx context.Context, rows stagedRows, w writing) (int64, error) {
 	c := rows.(*copyRows)
 	if err := t.load(ctx, c, false); err != nil {
@@ -110,67 +94,65 @@ func (t *copyTx) upsert(ctx context.Context, rows stagedRows, w writing) (int64,
 
 func (t *copyTx) mark(ctx context.Context, rows stagedRows, w writing) error {
 	c := rows.(*copyRows)
-	if err := t.ready(ctx, c, false); err != nil {
+	if err := t.load(ctx, c, false); err != nil {
 		return err
 	}
 	query := `
 INSERT INTO snapshot_mark (tenant_id, stream_id, kind, snapshot_id, key_hash)
 SELECT $1, $2, $3, $4, r.key_hash
-FROM   ` + t.join(c) + `
-AND    r.snapshot_id IS DISTINCT FROM $4
+FROM   ` + stored(c, "key_hash, snapshot_id") + `
+WHERE  r.snapshot_id IS DISTINCT FROM $4
 ON CONFLICT DO NOTHING`
-	_, err := t.sqlTx.ExecContext(ctx, query, w.tenant, w.stream, w.kind, w.snapshot)
+	_, err := t.sqlTx.ExecContext(ctx, query, postgres{}.replan(w.tenant, w.stream, w.kind, w.snapshot)...)
 	return err
 }
 
 func (t *copyTx) blanked(ctx context.Context, rows stagedRows, w writing) (int64, error) {
 	c := rows.(*copyRows)
-	if err := t.ready(ctx, c, false); err != nil {
+	if err := t.load(ctx, c, false); err != nil {
 		return 0, err
 	}
 	var n int64
-	query := "SELECT COUNT(*) FROM " + t.join(c) + " AND " + blankedCondition(c.kind)
-	err := t.sqlTx.QueryRowContext(ctx, query, w.tenant, w.stream).Scan(&n)
+	query := "SELECT COUNT(*) FROM " + stored(c, strings.Join(fieldNames(c.kind), ", ")) + " WHERE " + blankedCondition(c.kind)
+	err := t.sqlTx.QueryRowContext(ctx, query, postgres{}.replan(w.tenant, w.stream)...).Scan(&n)
 	return n, err
 }
 
 func (t *copyTx) remove(ctx context.Context, rows stagedRows, w writing) (int64, error) {
 	c := rows.(*copyRows)
-	if err := t.ready(ctx, c, true); err != nil {
+	if err := t.load(ctx, c, true); err != nil {
 		return 0, err
 	}
-	query := "DELETE FROM " + tableName(w.kind) + " AS r USING " + stageName(w.kind) + " AS s" +
-		" WHERE r.tenant_id = $1 AND r.stream_id = $2 AND " + sameKey(c.kind, "r", "s")
-	return affected(t.sqlTx.ExecContext(ctx, query, w.tenant, w.stream))
+	query := "DELETE FROM " + tableName(w.kind) + " AS r WHERE " + isStored(c)
+	return affected(t.sqlTx.ExecContext(ctx, query, postgres{}.replan(w.tenant, w.stream)...))
 }
 
 func (t *copyTx) unmark(ctx context.Context, rows stagedRows, w writing) (int64, error) {
 	c := rows.(*copyRows)
-	if err := t.ready(ctx, c, true); err != nil {
+	if err := t.load(ctx, c, true); err != nil {
 		return 0, err
 	}
-	ids := "UPDATE " + tableName(w.kind) + " AS r SET snapshot_id = NULL FROM " + stageName(w.kind) + " AS s" +
-		" WHERE r.tenant_id = $1 AND r.stream_id = $2 AND r.snapshot_id = $3 AND " + sameKey(c.kind, "r", "s")
-	n, err := affected(t.sqlTx.ExecContext(ctx, ids, w.tenant, w.stream, w.snapshot))
+	ids := "UPDATE " + tableName(w.kind) + " AS r SET snapshot_id = NULL WHERE " + isStored(c) + " AND r.snapshot_id = $3"
+	n, err := affected(t.sqlTx.ExecContext(ctx, ids, postgres{}.replan(w.tenant, w.stream, w.snapshot)...))
 	if err != nil {
 		return 0, err
 	}
-	marks := "DELETE FROM snapshot_mark AS m USING " + stageName(w.kind) + " AS s" +
-		" WHERE m.tenant_id = $1 AND m.stream_id = $2 AND m.kind = $3 AND m.snapshot_id = $4 AND m.key_hash = s.key_hash"
-	marked, err := affected(t.sqlTx.ExecContext(ctx, marks, w.tenant, w.stream, w.kind, w.snapshot))
+	marks := "DELETE FROM snapshot_mark AS m WHERE m.tenant_id = $1 AND m.stream_id = $2 AND m.kind = $3 AND m.snapshot_id = $4" +
+		" AND m.key_hash = ANY (ARRAY(SELECT key_hash FROM " + stageName(w.kind) + "))"
+	marked, err := affected(t.sqlTx.ExecContext(ctx, marks, postgres{}.replan(w.tenant, w.stream, w.kind, w.snapshot)...))
 	return n + marked, err
 }
 
-// ready loads the rows and prepares the planner for joining them with the record table.
-func (t *copyTx) ready(ctx context.Context, c *copyRows, gone bool) error {
-	if err := t.load(ctx, c, gone); err != nil {
-		return err
-	}
-	return t.loop(ctx)
+// stored returns a FROM of the staged rows s beside columns of the stored rows r of the same keys; $1 is the tenant, $2
+// the stream. OFFSET 0 keeps the planner from turning the look-up by key around: it knows nothing of a staging table's
+// size, nor of a record table just filled, and would read the whole of one for every row of the other.
+func stored(c *copyRows, columns string) string {
+	return stageName(c.kind.Name) + " AS s CROSS JOIN LATERAL (SELECT " + columns + " FROM " + tableName(c.kind.Name) +
+		" AS k WHERE k.tenant_id = $1 AND k.stream_id = $2 AND " + sameKey(c.kind, "k", "s") + " OFFSET 0) AS r"
 }
 
-// join returns the staged rows s beside the stored rows r of the same keys. $1 is the tenant, $2 the stream.
-func (t *copyTx) join(c *copyRows) string {
-	return stageName(c.kind.Name) + " AS s JOIN " + tableName(c.kind.Name) + " AS r ON " + sameKey(c.kind, "r", "s") +
-		" WHERE r.tenant_id = $1 AND r.stream_id = $2"
+// isStored is true for the rows r whose keys are staged. The lock on the stream keeps their places.
+func isStored(c *copyRows) string {
+	return "r.tenant_id = $1 AND r.stream_id = $2 AND r.ctid = ANY (ARRAY(SELECT f.place FROM " +
+		strings.TrimSuffix(stored(c, "k.ctid AS place"), " AS r") + " AS f))"
 }

@@ -65,6 +65,8 @@ func (sqliteDialect) forUpdate() string { return "" } // BEGIN IMMEDIATE holds t
 
 func (sqliteDialect) clock() string { return "CAST(unixepoch('subsec') * 1000 AS INTEGER)" }
 
+func (sqliteDialect) replan(args ...any) []any { return args }
+
 func (sqliteDialect) unique(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -96,7 +97,7 @@ func (tx *StreamTx) pageEnd(ctx context.Context, kind string, after []any, limit
 	for i := range values {
 		targets[i] = &values[i]
 	}
-	err := tx.tx().QueryRowContext(ctx, query, args...).Scan(targets...)
+	err := tx.tx().QueryRowContext(ctx, query, tx.store.dialect.replan(args...)...).Scan(targets...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -106,7 +107,8 @@ func (tx *StreamTx) pageEnd(ctx context.Context, kind string, after []any, limit
 	return values, nil
 }
 
-// sweepPage deletes the rows in (from, to] that carry neither the kind's snapshot id nor its mark.
+// sweepPage deletes the rows in (from, to] that carry neither the kind's snapshot id nor its mark. OFFSET keeps PostgreSQL
+// from reading all marks for one page: each row's is looked up.
 func (tx *StreamTx) sweepPage(ctx context.Context, k kindRow, from, to []any) (int64, error) {
 	key := record.ByName(k.Kind).Key
 	args := []any{tx.stream.Tenant, tx.stream.ID, k.Kind, k.Snapshot}
@@ -115,8 +117,9 @@ WHERE r.tenant_id = $1 AND r.stream_id = $2` + keyBound(key, ">", from, &args) +
 AND   r.snapshot_id IS DISTINCT FROM $4
 AND   NOT EXISTS (
       SELECT 1 FROM snapshot_mark AS m
-      WHERE m.tenant_id = $1 AND m.stream_id = $2 AND m.kind = $3 AND m.snapshot_id = $4 AND m.key_hash = r.key_hash)`
-	n, err := affected(tx.tx().ExecContext(ctx, query, args...))
+      WHERE m.tenant_id = $1 AND m.stream_id = $2 AND m.kind = $3 AND m.snapshot_id = $4 AND m.key_hash = r.key_hash
+      LIMIT 1 OFFSET 0)`
+	n, err := affected(tx.tx().ExecContext(ctx, query, tx.store.dialect.replan(args...)...))
 	if err != nil {
 		return 0, fmt.Errorf("delete page: %w", err)
 	}
@@ -136,22 +139,31 @@ func keyBound(key []string, op string, bound []any, args *[]any) string {
 	return " AND (" + strings.Join(key, ", ") + ") " + op + " (" + strings.Join(params, ", ") + ")"
 }
 
+const lastMarkSQL = `
+SELECT snapshot_id, key_hash
+FROM   snapshot_mark
+WHERE  tenant_id = $1 AND stream_id = $2 AND kind = $3
+ORDER  BY snapshot_id, key_hash
+LIMIT  1 OFFSET $4`
+
 const sweepMarksSQL = `
 DELETE FROM snapshot_mark
-WHERE  tenant_id = $1 AND stream_id = $2 AND kind = $3 AND (snapshot_id, key_hash) IN (
-       SELECT snapshot_id, key_hash
-       FROM   snapshot_mark
-       WHERE  tenant_id = $1 AND stream_id = $2 AND kind = $3
-       ORDER  BY snapshot_id, key_hash
-       LIMIT  $4)`
+WHERE  tenant_id = $1 AND stream_id = $2 AND kind = $3 AND (snapshot_id, key_hash) <= ($4, $5)`
 
-// sweepMarks deletes marks, those of abandoned snapshots too, and makes the kind ok when none is left.
+// sweepMarks deletes up to limit marks, those of abandoned snapshots too, and makes the kind ok when none is left.
 func (tx *StreamTx) sweepMarks(ctx context.Context, k kindRow, limit int) (bool, error) {
-	n, err := affected(tx.tx().ExecContext(ctx, sweepMarksSQL, tx.stream.Tenant, tx.stream.ID, k.Kind, limit))
+	last := struct{ snapshot, hash int64 }{math.MaxInt64, math.MaxInt64}
+	err := tx.tx().QueryRowContext(ctx, lastMarkSQL, tx.store.dialect.replan(tx.stream.Tenant, tx.stream.ID, k.Kind, limit-1)...).
+		Scan(&last.snapshot, &last.hash)
+	more := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, fmt.Errorf("find marks: %w", err)
+	}
+	_, err = tx.tx().ExecContext(ctx, sweepMarksSQL, tx.store.dialect.replan(tx.stream.Tenant, tx.stream.ID, k.Kind, last.snapshot, last.hash)...)
 	if err != nil {
 		return false, fmt.Errorf("delete marks: %w", err)
 	}
-	if n == int64(limit) {
+	if more {
 		return false, nil
 	}
 	k.KindStatus = protocol.KindStatus{Kind: k.Kind, State: protocol.KindOK, Epoch: k.Epoch}
