@@ -37,20 +37,26 @@ func NewCompany(t testing.TB, s *store.Store, code, name string, now time.Time) 
 	if c.Tenant, err = s.CreateTenant(t.Context(), code, name); err != nil {
 		t.Fatal(err)
 	}
-	err = s.CreateInvite(t.Context(), store.Invite{ID: code, Tenant: c.Tenant, Secret: []byte("s"), MainSystem: "Lønsystem",
-		CreatedBy: "test", CreatedAt: now, ExpiresAt: now.Add(time.Hour)})
+	c.Enrol(t, code)
+	c.Open(t, "line-1")
+	return c
+}
+
+// Enrol gives the company another agent, with a stream of its own; c is then about that one. The name is unique.
+func (c *Company) Enrol(t testing.TB, name string) {
+	t.Helper()
+	err := c.Store.CreateInvite(t.Context(), store.Invite{ID: name, Tenant: c.Tenant, Secret: []byte("s"), MainSystem: "Lønsystem",
+		CreatedBy: "test", CreatedAt: c.now, ExpiresAt: c.now.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := s.Enrol(t.Context(), code, now, func(store.Invite) error { return nil }, store.NewAgent{
-		Key: protocol.KeyID("key of " + code), SignKey: []byte("sign"), SealKey: []byte("seal"), InstallID: "i1",
-		Hostname: strings.ToUpper(code) + "-LOEN01", Version: "1.0.0", Platform: "windows/amd64", MainSystem: "Løn 6.2"})
+	a, err := c.Store.Enrol(t.Context(), name, c.now, func(store.Invite) error { return nil }, store.NewAgent{
+		Key: protocol.KeyID("key of " + name), SignKey: []byte("sign"), SealKey: []byte("seal"), InstallID: "i1",
+		Hostname: strings.ToUpper(name) + "-LOEN01", Version: "1.0.0", Platform: "windows/amd64", MainSystem: "Løn 6.2"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Agent, c.Stream = a.Agent, a.Stream
-	c.Open(t, "line-1")
-	return c
 }
 
 // Open opens the stream for all record kinds and makes them ok.

@@ -154,6 +154,8 @@ func reports(t *testing.T, o Opened) {
 		c.ack(t, stored, protocol.AckStored, "line-2")
 		wantPending(t, c)
 		wantHistory(t, c, stored, report.Submit, report.HandOver, report.Store, report.HandOver, report.Store)
+		c.Open(t, "line-0") // lineages have no order
+		wantPending(t, c, stored)
 		wantHistory(t, c, refused, report.Submit, report.HandOver, report.TurnDown)
 	})
 	t.Run("a report can be taken back until it is handed over", func(t *testing.T) {
@@ -189,6 +191,17 @@ func reports(t *testing.T, o Opened) {
 				t.Errorf("another %s lists %d (err %v)", name, len(rs), err)
 			}
 		}
+	})
+	t.Run("another main system of the same customer cannot decide about it", func(t *testing.T) {
+		c := company(t, o, "one")
+		id := submitted(t, c, "k1", start)
+		second := *c
+		second.Enrol(t, t.Name()+"/second")
+		second.Open(t, "line-1")
+		second.decided(t, id, report.OutcomeRefused)
+		second.ack(t, id, protocol.AckStored, "line-1")
+		wantPending(t, &second)
+		wantHistory(t, c, id, report.Submit)
 	})
 	t.Run("a verdict that nobody knows, or on nothing, moves nothing", func(t *testing.T) {
 		c := company(t, o, "one")

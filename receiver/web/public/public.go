@@ -132,7 +132,7 @@ func SignInPath(after string) string {
 // not use the sign-in page to send people elsewhere.
 func localPath(path string) string {
 	u, err := url.Parse(path)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") ||
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(path, "/") ||
 		strings.ContainsAny(path, "\\\r\n\t") {
 		return "/"
 	}
