@@ -39,7 +39,7 @@ func server(t *testing.T, date time.Time) (address, ca string) {
 	t.Helper()
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Date", date.UTC().Format(http.TimeFormat))
-		w.Write([]byte("{}")) //nolint:errcheck // the reader has gone
+		w.Write([]byte("{}"))
 	}))
 	t.Cleanup(s.Close)
 	ca = filepath.Join(t.TempDir(), "ca.pem")

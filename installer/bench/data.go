@@ -100,6 +100,7 @@ func makeMainSystem(ctx context.Context, file string, first, end int) error {
 	if err != nil {
 		return fmt.Errorf("prepare: %w", err)
 	}
+	defer stmt.Close()
 	items := wageItems()
 	for i := first; i < end; i++ {
 		if _, err := stmt.ExecContext(ctx, lineOf(i, items)...); err != nil {
@@ -119,15 +120,15 @@ func lineOf(i int, items []wageItem) []any {
 	amount := int64(slip*7919+line*104729)%4_500_000 + 1000
 	return []any{
 		fmt.Sprintf("L%09d", slip), line + 1, fmt.Sprintf("M%06d", employee), item.code, item.text,
-		decimalText(amount%20000, 2), item.unit, decimalText(amount%90000, 2), decimalText(amount, 2),
-		decimalText(amount*int64(slip%12+1), 2), item.section, item.account,
+		decimalText(amount % 20000), item.unit, decimalText(amount % 90000), decimalText(amount),
+		decimalText(amount * int64(slip%12+1)), item.section, item.account,
 	}
 }
 
-// decimalText writes an unscaled number with its point, as a payroll system stores money in SQLite.
-func decimalText(unscaled int64, scale int) string {
-	s := fmt.Sprintf("%0*d", scale+1, unscaled)
-	return s[:len(s)-scale] + "." + s[len(s)-scale:]
+// decimalText writes hundredths with their point, as a payroll system stores money in SQLite.
+func decimalText(unscaled int64) string {
+	s := fmt.Sprintf("%03d", unscaled)
+	return s[:len(s)-2] + "." + s[len(s)-2:]
 }
 
 // changeMainSystem changes every row of the main system.

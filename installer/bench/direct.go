@@ -60,7 +60,7 @@ func directPostgres(ctx context.Context, files []string, url string) error {
 		if err != nil {
 			return err
 		}
-		defer tx.Rollback(context.WithoutCancel(ctx))
+		defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // after an error, or after Commit: nothing to add
 		if _, err := conn.PgConn().CopyFrom(ctx, &buf, "COPY staging FROM STDIN"); err != nil {
 			return err
 		}

@@ -47,6 +47,7 @@ func directSQLite(ctx context.Context, files []string, target string) error {
 		}
 		defer tx.Rollback()
 		stmt := tx.StmtContext(ctx, full)
+		defer stmt.Close()
 		rest := args
 		for len(rest) >= sqliteRowsPerStatement*columns {
 			if _, err := stmt.ExecContext(ctx, rest[:sqliteRowsPerStatement*columns]...); err != nil {

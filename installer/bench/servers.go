@@ -88,7 +88,7 @@ func serverAccount(data string) ([]string, error) {
 	}
 	uid, uerr := strconv.Atoi(account.Uid)
 	gid, gerr := strconv.Atoi(account.Gid)
-	if err := errors.Join(uerr, gerr, os.Chown(data, uid, gid), os.Chmod(filepath.Dir(data), 0o711)); err != nil {
+	if err := errors.Join(uerr, gerr, os.Chown(data, uid, gid), os.Chmod(filepath.Dir(data), 0o711)); err != nil { //nolint:gosec // the account must pass through
 		return nil, fmt.Errorf("give %s to the account postgres: %w", data, err)
 	}
 	return []string{"setpriv", "--reuid", account.Uid, "--regid", account.Gid, "--init-groups"}, nil

@@ -32,7 +32,8 @@ func Start(name, logFile, program string, args ...string) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log of %s: %w", name, err)
 	}
-	p := &Process{Name: name, Log: logFile, cmd: exec.Command(program, args...), log: log, done: make(chan struct{})}
+	cmd := exec.Command(program, args...) //nolint:noctx // it ends by Stop or Kill, in an order that no context knows
+	p := &Process{Name: name, Log: logFile, cmd: cmd, log: log, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	detach(p.cmd)
 	if err := p.cmd.Start(); err != nil {

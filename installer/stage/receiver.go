@@ -10,7 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
+
+// readyTime bounds one look at whether a receiver is ready.
+const readyTime = 5 * time.Second
 
 // Receiver is a receiver on this machine: its settings, and how to run its commands.
 type Receiver struct {
@@ -77,12 +81,13 @@ func (r *Receiver) serve(ctx context.Context, name, role string) (*Process, erro
 	if err != nil {
 		return nil, err
 	}
+	client := &http.Client{Timeout: readyTime}
 	err = p.Await(ctx, func(ctx context.Context) (bool, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.Admin+"/readyz", http.NoBody)
 		if err != nil {
 			return false, err
 		}
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := client.Do(req)
 		if err != nil {
 			return false, nil //nolint:nilerr // it does not listen yet; Await notices when it never will
 		}

@@ -31,7 +31,7 @@ func TestSimulator(t *testing.T) {
 		defer cancel()
 		done := make(chan error, 1)
 		go func() { done <- NewSimulator(db, SimulatorConfig{}).Run(ctx) }()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if n := count("SELECT count(*) FROM IndberetningsResultat WHERE RapportID = '1' AND Udfald = 'O'"); n != 1 {
 			t.Errorf("verdicts after a second = %d, want 1", n)
 		}
