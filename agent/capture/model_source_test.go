@@ -230,27 +230,38 @@ func (tx *modelTx) schema(kind string) *protocol.SectionSchema {
 	return tx.m.planned[tx.m.order(kind)].Schema
 }
 
+// give yields a row, or of a bad one its key.
 func (tx *modelTx) give(kind, key string, yield func(*protocol.Row) error) error {
-	t := tx.tables[kind]
-	if t.bad[key] {
-		tx.bad = append(tx.bad, source.Bad{Kind: kind, Field: "name", Rows: 1, Reason: fmt.Errorf("field name of %s is not text", kind)})
-		return nil
+	if t := tx.tables[kind]; !t.bad[key] {
+		return yield(&protocol.Row{Op: protocol.Update, Version: tx.state.Position, Values: slices.Clone(t.rows[key])})
 	}
-	return yield(&protocol.Row{Op: protocol.Update, Version: tx.state.Position, Values: slices.Clone(t.rows[key])})
+	tx.bad = append(tx.bad, source.Bad{Kind: kind, Field: "name", Rows: 1, Reason: fmt.Errorf("field name of %s is not text", kind)})
+	return tx.name(protocol.Keep, kind, key, yield)
 }
 
 func (tx *modelTx) gone(kind, key string, yield func(*protocol.Row) error) error {
+	return tx.name(protocol.Delete, kind, key, yield)
+}
+
+// name yields a row of the key alone.
+func (tx *modelTx) name(op protocol.Op, kind, key string, yield func(*protocol.Row) error) error {
 	s := tx.schema(kind)
 	values := make([]protocol.Value, len(s.Fields))
 	values[s.Key[0]] = protocol.TextValue(key)
-	return yield(&protocol.Row{Op: protocol.Delete, Version: tx.state.Position, Values: values})
+	return yield(&protocol.Row{Op: op, Version: tx.state.Position, Values: values})
 }
 
 func (tx *modelTx) Upserts(_ context.Context, kind string, from protocol.Position, yield func(*protocol.Row) error) error {
 	t := tx.tables[kind]
 	for _, key := range t.keys() {
 		if t.changed[key] > from {
-			if err := tx.give(kind, key, yield); err != nil {
+			err := tx.give(kind, key, func(r *protocol.Row) error {
+				if r.Op == protocol.Keep {
+					return nil
+				}
+				return yield(r)
+			})
+			if err != nil {
 				return err
 			}
 		}

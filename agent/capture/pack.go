@@ -25,6 +25,7 @@ type packer struct {
 	made    []batch
 	size    int           // of made, in bytes
 	rows    int           // encoded and not yet in made
+	kept    int           // of rows: those of which only the key is sent
 	sizes   map[*kind]int // bytes of each kind's rows
 	docs    int           // documents met
 	failure error
@@ -133,6 +134,9 @@ func (p *packer) encode(k *kind, r *protocol.Row) error {
 	}
 	if err == nil {
 		p.rows++
+		if r.Op == protocol.Keep {
+			p.kept++
+		}
 		p.sizes[k] += p.c.enc.Size() - before
 	}
 	return err
@@ -144,10 +148,10 @@ func (p *packer) finish() error {
 	if err != nil {
 		return fmt.Errorf("encode batch %d: %w", p.head.Seq, err)
 	}
-	p.made = append(p.made, batch{seq: p.head.Seq, encoded: encoded, rows: p.rows, at: p.head.CapturedAt})
+	p.made = append(p.made, batch{seq: p.head.Seq, encoded: encoded, rows: p.rows - p.kept, at: p.head.CapturedAt})
 	p.size += len(encoded)
 	p.head.Seq++
-	p.rows = 0
+	p.rows, p.kept = 0, 0
 	return nil
 }
 

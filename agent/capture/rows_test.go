@@ -178,21 +178,34 @@ func TestASnapshotKeepsWhatThePortalHasOfABadRow(t *testing.T) {
 	tests := map[string]struct {
 		kind  string
 		spoil func(b *bench)
+		sent  int64 // rows of the snapshot
 	}{
-		"text with NUL": {"employee", func(b *bench) { b.src.put("employee", "nul\x00", "K1") }},
+		"text with NUL": {"employee", func(b *bench) { b.src.put("employee", "nul\x00", "K1") }, 1},
+		"a value that the source cannot convert": {"employee", func(b *bench) {
+			b.src.put("employee", "Ny", "K1")
+			b.src.kinds["employee"].bad = map[string]bool{"K1": true}
+		}, 1},
+		"no value that the source can convert": {"employee", func(b *bench) {
+			b.src.put("employee", "Ny", "K1", "K2")
+			b.src.kinds["employee"].bad = map[string]bool{"K1": true, "K2": true}
+		}, 0},
 		"a document that is too large": {"document", func(b *bench) {
 			b.src.put("document", "Ny", "K1")
 			b.to.onBlob = func() error { return &protocol.Reject{Code: protocol.CodeTooLarge} }
-		}},
+		}, 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, tt.kind)
 			b.src.put(tt.kind, "Aase", "K1", "K2")
 			b.settle()
+			before := b.c.Status().RowsSent
 			tt.spoil(b)
 			b.src.expire(tt.kind) // the kind is read anew
 			b.settle()
+			if got := b.c.Status().RowsSent - before; got != tt.sent {
+				t.Errorf("rows sent = %d, want %d", got, tt.sent)
+			}
 			if got := len(b.begins(tt.kind)); got != 2 {
 				t.Fatalf("snapshots = %d, want 2", got)
 			}

@@ -12,7 +12,7 @@ const (
 type batch struct {
 	seq     protocol.Seq
 	encoded []byte
-	rows    int
+	rows    int   // without those of which only the key is sent
 	at      int64 // unix ms of its source transaction
 }
 

@@ -70,7 +70,7 @@ func Check(ctx context.Context, p *Plan, live Live) ([]Finding, error) {
 	}
 	for _, b := range tx.Bad() {
 		k := p.Kind(b.Kind)
-		findings = append(findings, k.finding(false, fmt.Sprintf("%d of the first %d rows stay at home: %v", b.Rows, sampleRows, b.Reason)))
+		findings = append(findings, k.finding(false, fmt.Sprintf("%d of the first %d rows %s: %v", b.Rows, sampleRows, leftOut(b), b.Reason)))
 	}
 	return findings, nil
 }

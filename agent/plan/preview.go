@@ -28,7 +28,7 @@ type KindPreview struct {
 	Fields  []FieldPreview
 	Rows    int64
 	Bytes   int64        // of the encoded rows, before compression and sealing; about
-	LeftOut []source.Bad // rows that stay at home until they are mended
+	LeftOut []source.Bad // rows of which at most the key leaves until they are mended
 	Twice   int64        // rows with the record key of an earlier one, of the first million
 	Err     error        // why the kind cannot be read
 	samples [][]string
@@ -78,9 +78,12 @@ func look(ctx context.Context, p *Plan, k *Kind, src source.Source) (*KindPrevie
 		}
 		if kp.Err = tx.State().Kinds[kp.Kind].Err; kp.Err == nil {
 			after, done, err = tx.Chunk(ctx, kp.Kind, after, previewChunk, func(r *protocol.Row) error {
-				kp.Rows++
+				keys.add(r)
 				kp.Bytes += sizeOf(r)
-				if keys.add(r); len(kp.samples) < previewSamples {
+				if r.Op == protocol.Keep {
+					return nil
+				}
+				if kp.Rows++; len(kp.samples) < previewSamples {
 					kp.samples = append(kp.samples, k.spell(p, r))
 				}
 				return nil
@@ -119,6 +122,15 @@ func (k *Kind) spell(p *Plan, r *protocol.Row) []string {
 		cells[i] = cell.Format(f.Field, r.Values[i], p.Timezone)
 	}
 	return cells
+}
+
+// leftOut says what becomes of rows with a bad value. The portal is told the key of a row that is there, so that it
+// keeps what it has of it.
+func leftOut(b source.Bad) string {
+	if record.ByName(b.Kind).IsKey(b.Field) {
+		return "stay at home"
+	}
+	return "leave with their key only"
 }
 
 func merge(have, more []source.Bad) []source.Bad {
@@ -226,7 +238,7 @@ func (k *KindPreview) print(out *printer, samples bool) {
 		out.line("  cannot be read: %v", k.Err)
 	}
 	for _, b := range k.LeftOut {
-		out.line("  %d rows stay at home: %v", b.Rows, b.Reason)
+		out.line("  %d rows %s: %v", b.Rows, leftOut(b), b.Reason)
 	}
 	if k.Twice > 0 {
 		out.line("  %d rows have the record key of another row", k.Twice)

@@ -39,8 +39,9 @@
 // Bad rows. A row with a value that cannot be converted (text that is not UTF-8, a decimal beyond
 // its scale, a null in a field that needs a value …) is left out whole: never half a row, never a
 // rounded figure. It does not stop the feed. [Tx.Bad] tells how many rows of which field were left
-// out; the row comes again by itself when it changes. In the portal it keeps its last good state
-// until the next snapshot of its kind.
+// out; the row comes again by itself when it changes. In the portal it keeps its last good state:
+// [Tx.Upserts] and [Tx.Deletes] say nothing of it, [Tx.Chunk] and [Tx.ByKey] say that it is there by a
+// [protocol.Keep] of its key. A row whose key cannot be converted is nowhere: the portal never held it.
 //
 // Kind to the main system. Nothing is written, no lock is held longer than a read needs, and memory
 // does not grow with the number of rows.
@@ -120,11 +121,11 @@ type Tx interface {
 	// It is cheap beside reading them.
 	CountChanges(ctx context.Context, kind string, from protocol.Position) (int64, error)
 	// Chunk yields up to limit rows in the order of the kind's key after the cursor; a nil cursor is the
-	// start. It returns the cursor of the last row met, left-out rows included, and whether the kind ends
-	// there. A cursor is opaque, may be stored for days, and a damaged one is an error.
+	// start. A row that is there but cannot be converted is a Keep. It returns the cursor of the last row met,
+	// left-out rows included, and whether the kind ends there. A cursor is opaque, may be stored for days, and a damaged one is an error.
 	Chunk(ctx context.Context, kind string, after []byte, limit int, yield func(*protocol.Row) error) (last []byte, done bool, err error)
 	// ByKey yields, for each record key (values of the key fields in the kind's key order), the current row,
-	// or a Delete when there is none.
+	// a Delete when there is none, or a Keep when it cannot be converted.
 	ByKey(ctx context.Context, kind string, keys [][]protocol.Value, yield func(*protocol.Row) error) error
 	// Bad tells which rows this transaction's reads left out so far, one entry per kind and field.
 	Bad() []Bad

@@ -91,6 +91,10 @@ func (c *Comparison) kind(ctx context.Context, tx source.Tx, k source.Kind) (Res
 	var after []byte
 	for done := false; !done; {
 		after, done, err = tx.Chunk(ctx, r.Kind, after, chunk, func(row *protocol.Row) error {
+			if row.Op == protocol.Keep { // the portal may have an earlier state of it, or none
+				delete(stored, string(protocol.KeyBytes(k.Schema, row.Values)))
+				return nil
+			}
 			r.Rows++
 			return c.row(ctx, &r, k, row, stored)
 		})

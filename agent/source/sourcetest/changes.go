@@ -3,6 +3,7 @@ package sourcetest
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -119,8 +120,19 @@ var changePromises = map[string]func(*mainSystem){
 			m.Errorf("ByKey = %v, %v, want %v", ops, err, want)
 		}
 	},
-	"a row that cannot be converted is left out, counted, and comes when mended": func(m *mainSystem) {
-		badRow(m)
+	"a row that cannot be converted is left out, counted, and comes when mended": badRow,
+	"of a row that is kept nothing but the key is told, not even constants": func(m *mainSystem) {
+		m.exec(`UPDATE "Medarbejder" SET "Status" = 'Z' WHERE "Nr" = '70'`)
+		keep(m, "employee", "1-70", protocol.TextValue("1-70"))
+	},
+	"a row that was converted once and no longer can be is kept, not deleted": func(m *mainSystem) {
+		from := m.state().Position
+		m.exec(`UPDATE "Sats" SET "Kr" = 0.000001 WHERE "Fra" = '2026-07-01'`)
+		c, err := changes(m.Context(), m.source, m.begin(), "pay_rate", from)
+		if err != nil || len(c.upserts)+len(c.deletes) > 0 {
+			m.Errorf("changes = %v, %v, want none", c, err)
+		}
+		keep(m, "pay_rate", `1-7" 20635`, protocol.TextValue("1-7"), protocol.IntValue(20635))
 	},
 	"an error of yield ends the read and comes back as it is": func(m *mainSystem) {
 		stop := errors.New("stop")
@@ -158,7 +170,43 @@ func badRow(m *mainSystem) {
 		m.Errorf("Bad = %+v, want one row of pay_rate.rate", bad)
 	}
 	tx.Close()
+	keep(m, "pay_rate", `1-8" 20454`, protocol.TextValue("1-8"), protocol.IntValue(20454))
 	m.expect("pay_rate", func() { m.exec(`UPDATE "Sats" SET "Kr" = 0.0001 WHERE "Nr" = '8'`) }, []string{`1-8" 20454`}, nil)
+}
+
+// keep checks that a chunk, and a look by key, say of one record that it is there, and nothing but its key.
+func keep(m *mainSystem, kind, spelled string, key ...protocol.Value) {
+	m.Helper()
+	tx := m.begin()
+	defer tx.Close()
+	k := kindOf(m.source, kind)
+	check := func(ways string, read func(yield func(*protocol.Row) error) error) {
+		var got []string
+		err := read(func(r *protocol.Row) error {
+			if r.Op != protocol.Keep {
+				return nil
+			}
+			key, row := spell(k, r)
+			got = append(got, strings.Trim(key, `"`))
+			if row != key+strings.Repeat(" -", len(r.Values)-len(k.Record.Key)) || r.Version != tx.State().Position {
+				m.Errorf("%s keeps %s at version %d", ways, row, r.Version)
+			}
+			return nil
+		})
+		if want := []string{spelled}; err != nil || !cmp.Equal(got, want) {
+			m.Errorf("%s keeps %q, %v, want %q", ways, got, err, want)
+		}
+	}
+	check("Chunk", func(yield func(*protocol.Row) error) error {
+		last, _, err := tx.Chunk(m.Context(), kind, nil, 100, yield)
+		if err == nil && len(last) == 0 {
+			m.Error("the cursor stands still")
+		}
+		return err
+	})
+	check("ByKey", func(yield func(*protocol.Row) error) error {
+		return tx.ByKey(m.Context(), kind, [][]protocol.Value{key}, yield)
+	})
 }
 
 var joinPromises = map[string]func(*mainSystem){

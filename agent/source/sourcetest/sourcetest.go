@@ -192,7 +192,10 @@ func kindOf(s source.Source, name string) source.Kind {
 	return source.Kind{}
 }
 
-// all reads a whole kind in chunks of limit rows; a record met twice is an error.
+// kept stands for the row of a record of which a chunk says only that it is there.
+const kept = "kept"
+
+// all reads a whole kind in chunks of limit rows; a record met twice is an error. What is only to be kept is left out.
 func all(ctx context.Context, s source.Source, tx source.Tx, kind string, limit int) (view, error) {
 	k := kindOf(s, kind)
 	v := view{}
@@ -206,10 +209,13 @@ func all(ctx context.Context, s source.Source, tx source.Tx, kind string, limit 
 			if r.Op == protocol.Delete {
 				return fmt.Errorf("%s %s: a chunk holds a delete", kind, key)
 			}
-			v[key] = row
+			if v[key] = row; r.Op == protocol.Keep {
+				v[key] = kept
+			}
 			return nil
 		})
 		if err != nil || done {
+			maps.DeleteFunc(v, func(_, row string) bool { return row == kept })
 			return v, err
 		}
 		if string(last) == string(after) {

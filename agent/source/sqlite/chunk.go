@@ -14,7 +14,8 @@ import (
 	"lessor.dk/portalsync/protocol"
 )
 
-// Chunk yields up to limit rows after the cursor in the order of the table's primary key.
+// Chunk yields up to limit rows after the cursor in the order of the table's primary key, a row that cannot be
+// converted as a Keep.
 func (t *Tx) Chunk(ctx context.Context, kind string, after []byte, limit int, yield func(*protocol.Row) error) (last []byte, done bool, err error) {
 	l, c, err := t.open(kind)
 	if err != nil {
@@ -33,7 +34,7 @@ func (t *Tx) Chunk(ctx context.Context, kind string, after []byte, limit int, yi
 	key := make([]any, len(s.keyColumns))
 	rows := 0
 	err = t.scan(ctx, l, query, args, s.selected, func(dest []driver.Value) error {
-		if t.convert(l, c, dest) {
+		if t.convert(l, c, dest) || t.keep(l, c, dest) {
 			if err := yield(&c.row); err != nil {
 				return err
 			}
@@ -53,8 +54,7 @@ func (t *Tx) Chunk(ctx context.Context, kind string, after []byte, limit int, yi
 	return encodeCursor(key), rows < limit, nil
 }
 
-// ByKey yields the current row of each record key, or a Delete when there is none. A row that is there but
-// cannot be converted is neither.
+// ByKey yields the current row of each record key, a Delete when there is none, or a Keep when it cannot be converted.
 func (t *Tx) ByKey(ctx context.Context, kind string, keys [][]protocol.Value, yield func(*protocol.Row) error) error {
 	l, c, err := t.open(kind)
 	if err != nil {
@@ -93,7 +93,7 @@ func (t *Tx) byKey(ctx context.Context, l *layout, c *converters, key []protocol
 	err := t.scan(ctx, l, s.byKey, args, s.selected, func(dest []driver.Value) error {
 		if t.keyOf(l, c, dest) && hasKey() {
 			found = true
-			if t.convert(l, c, dest) {
+			if t.convert(l, c, dest) || t.keep(l, c, dest) {
 				return yield(&c.row)
 			}
 		}
@@ -109,6 +109,15 @@ func (t *Tx) byKey(ctx context.Context, l *layout, c *converters, key []protocol
 	return yield(&c.row)
 }
 
+// keep makes the Keep of a row that convert refused, unless it is the key that cannot be converted.
+func (t *Tx) keep(l *layout, c *converters, dest []driver.Value) bool {
+	if !t.keyOf(l, c, dest) {
+		return false
+	}
+	c.row.Op = protocol.Keep
+	return true
+}
+
 // keyOf converts the record key's cells alone, so that a bad cell elsewhere does not hide the row.
 func (t *Tx) keyOf(l *layout, c *converters, dest []driver.Value) bool {
 	c.clear(protocol.Update)
@@ -121,7 +130,7 @@ func (t *Tx) keyOf(l *layout, c *converters, dest []driver.Value) bool {
 		}
 	}
 	for i := range l.kind.Fields {
-		if v := l.kind.Fields[i].Value; v != nil {
+		if v := l.kind.Fields[i].Value; v != nil && l.kind.Record.IsKey(l.kind.Fields[i].Name) {
 			c.row.Values[i] = *v
 		}
 	}

@@ -63,7 +63,7 @@ func TestCheck(t *testing.T) {
 			want: []string{
 				"note: line 5: kinds.employee: column Afd of table Medarb begins no index; a change in table Afd reads all of it, so add an index",
 				"note: line 5: kinds.employee: 1 rows of table Medarb have no value in a key column and stay at home",
-				"note: line 5: kinds.employee: 1 of the first 1000 rows stay at home: employee.name from table Medarb is empty but the field needs a value",
+				"note: line 5: kinds.employee: 1 of the first 1000 rows leave with their key only: employee.name from table Medarb is empty but the field needs a value",
 			},
 		},
 		"rows that would be one record": {
@@ -133,7 +133,7 @@ employee: 2 rows, about 1 kB, from Medarb, Afd
   name         personal  Medarb.Navn  Asta Prøve  Bo Prøve
   job_title    personal  Afd.Navn     Salg        
   active       public    a constant   true        true
-  1 rows stay at home: employee.name from table Medarb is empty but the field needs a value
+  1 rows leave with their key only: employee.name from table Medarb is empty but the field needs a value
 
 Together 4 rows, about 1 kB before compression. Nothing was sent.
 `

@@ -118,7 +118,8 @@ func (s *Source) estimate(ctx context.Context, conn *sql.Conn, table string) (in
 // State tells what the transaction sees.
 func (t *Tx) State() source.State { return t.state }
 
-// Upserts yields the rows of a kind that changed after from and exist, as they are now.
+// Upserts yields the rows of a kind that changed after from and exist, as they are now. Of one that cannot be
+// converted it says nothing.
 func (t *Tx) Upserts(ctx context.Context, kind string, from protocol.Position, yield func(*protocol.Row) error) error {
 	l, c, err := t.open(kind)
 	if err != nil {
