@@ -51,6 +51,10 @@ func TestReader(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			pending, err := client.XPending(t.Context(), fmt.Sprintf("ps:{%02d}:queue", shard), "writers").Result()
+			if err != nil || pending.Count != 1 {
+				t.Errorf("XPending = %+v, %v, want 1", pending, err)
+			}
 			if got, want := seqs(drain(t, q.Reader(shard))), "5/2"; got != want {
 				t.Errorf("read %q, want %q", got, want)
 			}
@@ -59,10 +63,6 @@ func TestReader(t *testing.T) {
 			}
 			if last, waiting, err := q.State(t.Context(), tenant, stream, 5); last != 2 || waiting != 1 || err != nil {
 				t.Errorf("State = %d, %d, %v, want 2, 1", last, waiting, err)
-			}
-			pending, err := client.XPending(t.Context(), fmt.Sprintf("ps:{%02d}:queue", shard), "writers").Result()
-			if err != nil || pending.Count != 1 {
-				t.Errorf("XPending = %+v, %v, want 1", pending, err)
 			}
 		},
 		"an older generation's entry that is done does not count for the newer": func(t *testing.T, _ redis.UniversalClient, q *queue.Queue) {
