@@ -59,10 +59,11 @@ var layers = map[string][]string{
 }
 
 // testLayers is what tests may import besides: test environments, and the other side where both are tested together.
+// receiver/e2e stages the built programs as the installer does, asks the agent's socket, and signs with its key.
 var testLayers = map[string][]string{
 	"protocol":               {"protocol/protocoltest"},
 	"agent/source/sqlite":    {"agent/inbox", "agent/source/sourcetest"},
-	"receiver/e2e":           {"protocol", "agent/capture", "agent/inbox", "agent/plan", "agent/push", "agent/source/sqlite", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/report", "receiver/store", "receiver/store/storetest", "receiver/testenv", "receiver/web", "receiver/writer"},
+	"receiver/e2e":           {"protocol", "agent/capture", "agent/daemon", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/report", "receiver/store", "receiver/store/storetest", "receiver/testenv", "receiver/web", "receiver/writer", "installer/compare", "installer/stage"},
 	"receiver/ingest":        {"protocol/protocoltest", "receiver/keyring", "receiver/testenv"},
 	"receiver/queue":         {"receiver/testenv"},
 	"receiver/store":         {"protocol/protocoltest", "receiver/store/storetest", "receiver/testenv"},

@@ -105,8 +105,8 @@ func (r *receiver) lookAtWriting(h *health) {
 	switch {
 	case err == nil:
 	case store.Full(err):
-		h.add(troubleDiskFull, "The database cannot be written since %s because its disk is full: free space there; nothing is lost, agents wait and go on by themselves.",
-			since.Format(time.TimeOnly))
+		h.add(troubleDiskFull, "The database cannot be written since %s because its disk takes no more (%v): free space there; nothing is lost, agents wait and go on by themselves.",
+			since.Format(time.TimeOnly), oneLine(err))
 	default:
 		h.add(troubleWrite, "The database refuses to write since %s (%v): see the log; nothing is lost, agents wait and go on by themselves.",
 			since.Format(time.TimeOnly), oneLine(err))

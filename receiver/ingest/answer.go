@@ -68,6 +68,9 @@ func (in *Ingest) reject(r *http.Request, err error) *protocol.Reject {
 		return &protocol.Reject{Code: protocol.CodeInvite, Detail: "the code is unknown, used, expired or mistyped: ask for a new one in the portal"}
 	case errors.Is(err, store.ErrNotFound):
 		return &protocol.Reject{Code: protocol.CodeNotFound, Detail: "the receiver has no such thing"}
+	case store.Full(err):
+		in.log.ErrorContext(r.Context(), "disk full", "path", r.URL.Path, "err", err)
+		return &protocol.Reject{Code: protocol.CodeBusy, Detail: "the receiver's disk is full: it goes on when there is space", RetryAfter: retrySoon}
 	case unavailable(err):
 		in.log.WarnContext(r.Context(), "request put off", "path", r.URL.Path, "err", err)
 		return &protocol.Reject{Code: protocol.CodeBusy, Detail: "the receiver cannot reach its database or queue: it will be back", RetryAfter: retrySoon}

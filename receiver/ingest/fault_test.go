@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 
 	"lessor.dk/portalsync/protocol"
@@ -45,6 +46,7 @@ func TestFaultsOfTheReceiver(t *testing.T) {
 	}{
 		"a panic is an internal error, and its value is not logged": {func() error { panic("hemmelig løn") }, protocol.CodeInternal, "panic in a handler"},
 		"an unknown error is an internal error":                     {func() error { return errors.New("uventet") }, protocol.CodeInternal, "request failed"},
+		"a database whose disk is full is busy":                     {func() error { return syscall.ENOSPC }, protocol.CodeBusy, "disk full"},
 		"a database that is away is busy":                           {func() error { return context.DeadlineExceeded }, protocol.CodeBusy, "request put off"},
 	}
 	b := newBench(t, ingest.Config{})

@@ -18,7 +18,7 @@ func Full(err error) bool {
 	var lite *sqlite.Error
 	var pg *pgconn.PgError
 	switch {
-	case errors.As(err, &lite):
+	case errors.As(err, &lite): // a quota and a limit of the process are a failed write to SQLite
 		return lite.Code() == sqlite3.SQLITE_FULL || lite.Code() == sqlite3.SQLITE_IOERR_WRITE
 	case errors.As(err, &pg):
 		return pg.Code == postgresDiskFull
