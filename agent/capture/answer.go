@@ -56,19 +56,18 @@ func (c *Capture) refused(ctx context.Context, b batch, err error) time.Duration
 		s.window.rewind(b.seq)
 		return pause(c.opens)
 	}
-	switch reject.Code {
-	case protocol.CodeFull, protocol.CodeBusy, protocol.CodeInternal:
+	switch code := reject.Code; {
+	case code == protocol.CodeFull, code == protocol.CodeBusy, code == protocol.CodeInternal:
 		s.window.rewind(b.seq)
 		return pauseAfter(err, c.opens)
-	case protocol.CodeGap:
+	case code == protocol.CodeGap:
 		c.status.clear(areaPortal)
 		if reject.Expected > b.seq || !s.window.rewind(reject.Expected) {
 			c.close(ctx, "gap outside the window")
 		}
 		return 0
-	case protocol.CodeTooLarge:
+	case code == protocol.CodeTooLarge:
 		c.maxRows = max(1, c.maxRows/2)
-	default:
 	}
 	c.close(ctx, string(reject.Code))
 	return 0
@@ -112,8 +111,6 @@ func (s *session) contradicts(q asking, a protocol.CheckInAnswer) string {
 		return "another generation was opened" // I3: somebody else's, or a restored portal's
 	case a.AppliedSeq < q.known:
 		return "applied went backwards: the portal was restored"
-	case a.AppliedSeq >= s.next:
-		return "applied is past what was read: the portal was restored"
 	case a.Lineage == s.told.lineage && a.Position < s.told.position:
 		return "the position went backwards: the portal was restored"
 	}
@@ -134,25 +131,17 @@ func (s *session) stalled(q asking, a protocol.CheckInAnswer, limit time.Duratio
 	return ""
 }
 
-// adopt takes over needed and suspended as told, once nothing of ours is on its way that could still
-// change them. If it would have to wait for the window, reading stops until then. ● Any other status that
-// our own batches cannot have led to went backwards. adopt returns why the generation cannot go on, or "".
+// adopt takes over needed and suspended as told, once no batch of ours is on its way that changes the kind's
+// status: what is told is then the portal's own word. ● Any other status that our batches cannot have led
+// to went backwards. adopt returns why the generation cannot go on, or "".
 func (s *session) adopt() string {
-	s.drain = s.drain && !s.window.empty()
-	settled := s.window.empty() && s.told.applied == s.next-1
 	for _, k := range s.kinds {
 		now := s.told.state(k.name())
-		if k.sentSeq > s.told.applied || !k.differs(now) {
-			continue
-		}
-		if !settled {
-			s.drain = true
-			continue
-		}
-		switch now.State {
-		case protocol.KindSuspended:
+		switch {
+		case k.sentSeq > s.told.applied || !k.differs(now):
+		case now.State == protocol.KindSuspended:
 			k.phase, k.lastKey = suspended, nil
-		case protocol.KindNeeded:
+		case now.State == protocol.KindNeeded:
 			k.phase, k.lastKey = needed, nil
 		default:
 			return k.name() + " is " + string(now.State) + ", to which nothing of ours led: the portal was restored"

@@ -60,6 +60,7 @@ type portalRow struct {
 }
 
 func newPortal(t *testing.T) *portal {
+	t.Helper()
 	return &portal{
 		t: t, gen: 100, kinds: map[string]*recordKind{}, schemas: map[protocol.SchemaHash]*protocol.SectionSchema{},
 		bodies: map[protocol.StreamHeader][]byte{}, blobs: map[string]string{}, news: make(chan struct{}),

@@ -29,7 +29,7 @@ func (c *Capture) Run(ctx context.Context) error {
 	defer r.wait.Wait()
 	defer cancel()
 	for ctx.Err() == nil {
-		r.follow(ctx)
+		r.follow()
 		worked := r.turn(ctx)
 		c.status.publish(c.session)
 		r.receive(ctx, worked)
@@ -41,9 +41,9 @@ func (c *Capture) Run(ctx context.Context) error {
 type runner struct {
 	c *Capture
 
-	session *session // whose requests are under way
-	ctx     context.Context
-	cancel  context.CancelFunc
+	session    *session           // whose requests are under way
+	cancelSend context.CancelFunc // nil before the first
+	cancelPoll context.CancelFunc
 
 	batches chan batchAnswer
 	checked chan checkInAnswer
@@ -73,18 +73,19 @@ type checkInAnswer struct {
 
 // follow ends what is under way for a generation that was dropped, and spaces the OPENs of agents that
 // drive each other out.
-func (r *runner) follow(ctx context.Context) {
-	if r.ctx != nil && r.session == r.c.session {
+func (r *runner) follow() {
+	if r.session == r.c.session {
 		return
 	}
-	if r.cancel != nil {
-		r.cancel()
+	for _, cancel := range []context.CancelFunc{r.cancelSend, r.cancelPoll} {
+		if cancel != nil {
+			cancel()
+		}
 	}
 	if r.c.session == nil && r.session != nil && r.c.opens > 1 {
 		r.openAt = time.Now().Add(pause(r.c.opens - 2))
 	}
 	r.session = r.c.session
-	r.ctx, r.cancel = context.WithCancel(ctx)
 	r.sendAt, r.readAt, r.pollAt = time.Time{}, time.Time{}, time.Time{}
 	r.readTries, r.pollTries = 0, 0
 }
@@ -124,11 +125,14 @@ func (r *runner) open(ctx context.Context) bool {
 func (r *runner) send(ctx context.Context) {
 	c := r.c
 	done := batchAnswer{asking: c.asking(), batch: *c.session.window.next()}
-	header, sctx := c.header(done.batch), r.ctx
+	header := c.header(done.batch)
 	c.session.window.sent++
 	r.sending = true
+	ctx, cancel := context.WithCancel(ctx)
+	r.cancelSend = cancel
 	r.wait.Go(func() {
-		done.answer, done.err = c.recv.Batch(sctx, header, done.batch.encoded)
+		defer cancel()
+		done.answer, done.err = c.recv.Batch(ctx, header, done.batch.encoded)
 		r.batches <- done
 	})
 }
@@ -142,10 +146,13 @@ func (r *runner) poll(ctx context.Context) {
 		wait = min(wait, watchWait)
 	}
 	done := checkInAnswer{asking: c.asking(), wait: wait, since: time.Now()}
-	request, pctx := c.checkIn(wait), r.ctx
+	request := c.checkIn(wait)
 	r.polling = true
+	asking, cancel := context.WithCancel(ctx)
+	r.cancelPoll = cancel
 	r.wait.Go(func() {
-		done.answer, done.err = c.recv.CheckIn(pctx, request)
+		defer cancel()
+		done.answer, done.err = c.recv.CheckIn(asking, request)
 		reports := done.answer.Reports
 		r.checked <- done
 		if done.err == nil && len(reports) > 0 && c.cfg.Reports != nil {

@@ -31,12 +31,13 @@ func (b *bench) running() (stop func()) {
 
 // pass lets time pass and everything settle.
 func pass(d time.Duration) {
-	time.Sleep(d) // of the bubble's clock
+	<-time.After(d) // of the bubble's clock
 	synctest.Wait()
 }
 
 // inBubble runs f with a bench of a department and an employee whose capture runs.
-func inBubble(t *testing.T, cfg capture.Config, f func(t *testing.T, b *bench)) {
+func inBubble(t *testing.T, cfg capture.Config, f func(b *bench)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, "department", "employee")
 		b.src.put("department", "Løn", "D1")
@@ -47,12 +48,13 @@ func inBubble(t *testing.T, cfg capture.Config, f func(t *testing.T, b *bench)) 
 		defer stop()
 		pass(10 * time.Second)
 		b.equal()
-		f(t, b)
+		f(b)
 	})
 }
 
 func TestRunFollows(t *testing.T) {
-	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{}, func(b *bench) {
+		t := b.t
 		b.src.put("employee", "Birgit", "E1", "E2")
 		pass(3 * time.Second)
 		b.equal()
@@ -118,7 +120,8 @@ func TestAKindIsFollowedAtItsOwnPace(t *testing.T) {
 }
 
 func TestAChangeIsPushedWithinOnePoll(t *testing.T) {
-	inBubble(t, capture.Config{Poll: time.Second}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{Poll: time.Second}, func(b *bench) {
+		t := b.t
 		for i := range 20 {
 			b.src.put("employee", fmt.Sprint(i), "E1")
 			committed := time.Now()
@@ -135,7 +138,8 @@ func TestAChangeIsPushedWithinOnePoll(t *testing.T) {
 }
 
 func TestIdleRunSendsNoBatchAndFewCheckIns(t *testing.T) {
-	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{}, func(b *bench) {
+		t := b.t
 		batches, checkIns := len(b.to.headers), len(b.to.checkIns)
 		pass(time.Hour)
 		if got := len(b.to.headers) - batches; got != 0 {
@@ -149,7 +153,8 @@ func TestIdleRunSendsNoBatchAndFewCheckIns(t *testing.T) {
 
 // An idle stream keeps its validity although other tables move the position and change data expires.
 func TestAnIdleStreamNeverExpires(t *testing.T) {
-	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{}, func(b *bench) {
+		t := b.t
 		batches := len(b.to.headers)
 		for range 48 { // two days; the source keeps an hour
 			kept := b.src.position
@@ -171,7 +176,8 @@ func TestAnIdleStreamNeverExpires(t *testing.T) {
 }
 
 func TestAnIdleStreamAdvancesAtMostOnceAMinute(t *testing.T) {
-	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{}, func(b *bench) {
+		t := b.t
 		b.src.countless = true // every look finds changes that do not matter
 		batches := len(b.to.headers)
 		for range 600 {
@@ -186,7 +192,7 @@ func TestAnIdleStreamAdvancesAtMostOnceAMinute(t *testing.T) {
 
 // ● Stall, noticed by the check-ins alone.
 func TestRunNoticesThatTheQueueLostABatch(t *testing.T) {
-	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{}, func(b *bench) {
 		b.to.with(func() { b.to.lazy = true })
 		b.src.put("employee", "Birgit", "E2")
 		pass(3 * time.Second)
@@ -198,7 +204,8 @@ func TestRunNoticesThatTheQueueLostABatch(t *testing.T) {
 
 // ● Also after ten minutes in any case: the receiver says that something waits, and is wrong.
 func TestRunOpensAfterTenMinutesWithoutProgress(t *testing.T) {
-	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{}, func(b *bench) {
+		t := b.t
 		opens := len(b.to.opens)
 		b.to.with(func() {
 			b.to.onAnswer = func(protocol.StreamHeader) error { b.to.queue = nil; return nil }
@@ -221,7 +228,8 @@ func TestRunOpensAfterTenMinutesWithoutProgress(t *testing.T) {
 
 // Two agents with one key drive each other out: they must not do so as fast as they can.
 func TestTwoAgentsWithOneKeySlowDown(t *testing.T) {
-	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{}, func(b *bench) {
+		t := b.t
 		opens := len(b.to.opens)
 		other := &bench{t: t, src: b.src, to: b.to, c: capture.New(b.src, b.to, capture.Config{Tenant: tenant, Stream: stream})}
 		stop := other.running()
@@ -237,7 +245,8 @@ func TestTwoAgentsWithOneKeySlowDown(t *testing.T) {
 }
 
 func TestASuspendedAgentAsksNowAndThen(t *testing.T) {
-	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{}, func(b *bench) {
+		t := b.t
 		refusal := &protocol.Reject{Code: protocol.CodeSuspended, Detail: "the agent is suspended"}
 		b.to.with(func() {
 			b.to.onBatch = func(protocol.StreamHeader) error { return refusal }
@@ -262,7 +271,8 @@ func TestASuspendedAgentAsksNowAndThen(t *testing.T) {
 }
 
 func TestAnUnreachableMainSystemIsToldAndWaitedFor(t *testing.T) {
-	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{}, func(b *bench) {
+		t := b.t
 		b.src.mu.Lock()
 		b.src.err = fmt.Errorf("open payroll.db: %w", source.ErrGone)
 		b.src.mu.Unlock()
@@ -286,7 +296,8 @@ func TestAnUnreachableMainSystemIsToldAndWaitedFor(t *testing.T) {
 // A stream of changes that never pauses must not keep a suspended kind in the cuts, although something of
 // ours is always on its way.
 func TestAKindIsSuspendedUnderConstantChange(t *testing.T) {
-	inBubble(t, capture.Config{Poll: 10 * time.Millisecond}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{Poll: 10 * time.Millisecond}, func(b *bench) {
+		t := b.t
 		b.to.with(func() {
 			b.to.lazy = true
 			b.to.kinds["employee"].status = protocol.KindStatus{Kind: "employee", State: protocol.KindSuspended}
@@ -304,7 +315,8 @@ func TestAKindIsSuspendedUnderConstantChange(t *testing.T) {
 
 // The portal still calls a kind needed while the cut that begins it is on its way: no reason to wait.
 func TestALoadDoesNotWaitForItsBeginToBeApplied(t *testing.T) {
-	inBubble(t, capture.Config{}, func(t *testing.T, b *bench) {
+	inBubble(t, capture.Config{}, func(b *bench) {
+		t := b.t
 		b.to.with(func() { b.to.lazy = true })
 		b.src.put("employee", "Birgit", keysOf(40_000)...)
 		b.src.truncate("department") // the check-in after this answers that department is still ok
@@ -323,7 +335,7 @@ type late struct {
 
 func (p *late) CheckIn(ctx context.Context, r protocol.CheckInRequest) (protocol.CheckInAnswer, error) {
 	a, err := p.portal.CheckIn(ctx, r)
-	time.Sleep(p.wait)
+	<-time.After(p.wait)
 	return a, err
 }
 
@@ -359,7 +371,7 @@ func TestRowsChangeBehindTheCursorOfALoad(t *testing.T) {
 		b.src.put("employee", "Aase", keysOf(50_000)...)
 		n := 0
 		b.src.read = func(string) {
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 			b.src.put("employee", fmt.Sprint(n), "K00001", "K25000", "K49999")
 			b.src.remove("employee", fmt.Sprintf("K%05d", n))
 			n++
@@ -378,7 +390,7 @@ type slowPortal struct {
 }
 
 func (p *slowPortal) Batch(ctx context.Context, h protocol.StreamHeader, encoded []byte) (protocol.BatchAnswer, error) {
-	time.Sleep(p.wait)
+	<-time.After(p.wait)
 	return p.portal.Batch(ctx, h, encoded)
 }
 
@@ -387,7 +399,7 @@ func TestReadingOverlapsSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, "employee")
 		b.src.put("employee", "Aase", keysOf(50_000)...)
-		b.src.read = func(string) { time.Sleep(time.Second) }
+		b.src.read = func(string) { <-time.After(time.Second) }
 		b.c = capture.New(b.src, &slowPortal{portal: b.to, wait: time.Second}, capture.Config{Tenant: tenant, Stream: stream})
 		begun := time.Now()
 		defer b.running()()
@@ -412,7 +424,8 @@ func TestReportsAreHandedOver(t *testing.T) {
 			got = append(got, r.ID)
 		}
 	}}
-	inBubble(t, cfg, func(t *testing.T, b *bench) {
+	inBubble(t, cfg, func(b *bench) {
+		t := b.t
 		b.to.with(func() { b.to.reports = []protocol.SealedReport{{ID: "r1"}} })
 		pass(time.Second)
 		mu.Lock()

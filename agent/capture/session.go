@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"lessor.dk/portalsync/agent/source"
@@ -24,7 +25,7 @@ type session struct {
 	told      told
 	snapshots int // begun in this generation
 
-	drain   bool      // read nothing until the window is empty
+	drain   bool      // a cut needs the whole window: read nothing until it is empty
 	moved   time.Time // when applied last moved, or the window last began to fill
 	lastCut time.Time
 
@@ -123,6 +124,7 @@ func (c *Capture) applied(seq protocol.Seq) {
 	}
 	s.known, s.moved, c.opens = seq, time.Now(), 0
 	s.window.applied(seq)
+	s.drain = s.drain && !s.window.empty()
 	for id, answered := range s.asked {
 		if answered <= seq {
 			delete(s.asked, id)
@@ -162,10 +164,11 @@ func pauseAfter(err error, attempt int) time.Duration {
 	if reject.RetryAfter > 0 {
 		return min(reject.Wait(), time.Hour)
 	}
-	switch reject.Code {
-	case protocol.CodeSuspended, protocol.CodePending, protocol.CodeRevoked, protocol.CodeForbidden, protocol.CodeUnknownKey:
-		return verdictPause + rand.N(verdictPause)
-	default:
-		return pause(attempt)
+	byAPerson := []protocol.Code{
+		protocol.CodeSuspended, protocol.CodePending, protocol.CodeRevoked, protocol.CodeForbidden, protocol.CodeUnknownKey,
 	}
+	if slices.Contains(byAPerson, reject.Code) {
+		return verdictPause + rand.N(verdictPause)
+	}
+	return pause(attempt)
 }

@@ -92,14 +92,15 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"main system backup":    act(func(*rapid.T) error { return m.c.main.backup(m.ctx) }),
 		"main system restored":  act(func(*rapid.T) error { return m.c.main.restore(m.ctx) }),
 		"agent steps":           m.agentSteps,
-		"agent steps again":     m.agentSteps,
+		"both sides run":        m.bothRun,
+		"both sides run on":     m.bothRun,
+		"both sides run long":   m.bothRun,
 		"agent restarts":        act(m.agentRestarts),
 		"agent is cloned":       act(m.agentCloned),
 		"strangers answer":      m.strangersAnswer,
 		"late requests arrive":  m.lateRequests,
 		"a request is replayed": m.replay,
 		"writer steps":          m.writerSteps,
-		"writer steps again":    m.writerSteps,
 		"writer crashes":        m.writerCrashes,
 		"Redis is lost":         act(func(*rapid.T) error { return m.h.redis.client().FlushAll(m.ctx).Err() }),
 		"Redis is kept":         act(func(*rapid.T) error { return m.h.redis.keep(m.ctx) }),
@@ -129,6 +130,18 @@ func (m *machine) agentSteps(t *rapid.T) {
 	m.h.net.fault = noFault
 }
 
+// bothRun lets one agent and the writer do a few things in turn without faults, so that what goes wrong goes wrong
+// in the middle of something.
+func (m *machine) bothRun(t *rapid.T) {
+	a := m.pick(t)
+	for range rapid.IntRange(1, 15).Draw(t, "rounds") {
+		_, _ = a.step(m.ctx, stepTime)
+		_, err := m.h.writer.Step(m.ctx)
+		check(t, err)
+		m.c.always(m.ctx, t)
+	}
+}
+
 // strangersAnswer is I8: nothing unsigned moves the agent.
 func (m *machine) strangersAnswer(t *rapid.T) {
 	a := m.pick(t)
@@ -136,9 +149,13 @@ func (m *machine) strangersAnswer(t *rapid.T) {
 	m.h.net.cut, m.h.net.forged = true, 0
 	_, err := a.step(m.ctx, 20*time.Millisecond)
 	m.h.net.cut = false
-	if err != nil && m.h.net.forged > 0 {
-		m.c.i5(t, a, out)
+	if m.h.net.forged == 0 {
+		return // it only read
 	}
+	if err == nil {
+		t.Error("I8: an answer that nobody signed was believed")
+	}
+	m.c.i5(t, a, out)
 }
 
 func (m *machine) agentRestarts(t *rapid.T) error {
