@@ -18,7 +18,7 @@ type ApplyOptions struct {
 type Applied struct {
 	Changed   int64 // rows inserted or rewritten
 	Unchanged int64 // rows that were there already, and were not rewritten
-	Deleted   int64 // rows deleted or, while their kind is running, left to the sweep
+	Deleted   int64 // rows deleted or, while their kind is running, taken out of the snapshot and left to the sweep
 }
 
 // writing is what a dialect must know to write staged rows.
@@ -52,18 +52,22 @@ func (tx *StreamTx) Apply(ctx context.Context, st *Stage, o ApplyOptions) (Appli
 	w.ApplyOptions = o
 	var a Applied
 	if n := int64(st.rows.upserts()); n > 0 {
-		if a.Changed, err = tx.bulk.upsert(ctx, st.rows, w); err != nil {
+		rows, err := tx.fresh(ctx, st, w)
+		if err == nil && rows.upserts() > 0 {
+			a.Changed, err = tx.bulk.upsert(ctx, rows, w)
+		}
+		if err != nil {
 			return Applied{}, fmt.Errorf("apply rows of %s: %w", st.kind.Name, err)
 		}
 		a.Changed = min(a.Changed, n)
 		a.Unchanged = n - a.Changed
-		if a.Unchanged > 0 && w.snapshot != 0 {
-			if err := tx.bulk.mark(ctx, st.rows, w); err != nil {
-				return Applied{}, fmt.Errorf("mark unchanged rows of %s: %w", st.kind.Name, err)
+		if a.Unchanged > 0 {
+			if err := tx.mark(ctx, w.kind, w.snapshot, true, st.upserted); err != nil {
+				return Applied{}, err
 			}
 		}
 	}
-	if err := tx.keep(ctx, st, w); err != nil {
+	if err := tx.mark(ctx, w.kind, w.snapshot, true, st.kept); err != nil {
 		return Applied{}, err
 	}
 	if st.rows.removes() > 0 {
@@ -73,6 +77,9 @@ func (tx *StreamTx) Apply(ctx context.Context, st *Stage, o ApplyOptions) (Appli
 		}
 		if a.Deleted, err = remove(ctx, st.rows, w); err != nil {
 			return Applied{}, fmt.Errorf("delete rows of %s: %w", st.kind.Name, err)
+		}
+		if err := tx.mark(ctx, w.kind, w.snapshot, false, st.removed); err != nil {
+			return Applied{}, err
 		}
 	}
 	if err := tx.supersede(ctx, st); err != nil {

@@ -34,14 +34,14 @@ type bulkTx interface {
 	tx() *sql.Tx
 	// upsert writes staged rows whose hash differs and returns how many it wrote.
 	upsert(ctx context.Context, rows stagedRows, w writing) (int64, error)
-	// mark notes that the staged rows found unchanged belong to the running snapshot.
-	mark(ctx context.Context, rows stagedRows, w writing) error
 	// remove deletes the staged deletes and returns how many rows there were.
 	remove(ctx context.Context, rows stagedRows, w writing) (int64, error)
-	// unmark takes the staged deletes out of the running snapshot and returns how many rows there were.
+	// unmark takes the running snapshot's id off the rows of the staged deletes and returns how many there were.
 	unmark(ctx context.Context, rows stagedRows, w writing) (int64, error)
 	// blanked counts the staged rows that empty a field which the stored row has filled.
 	blanked(ctx context.Context, rows stagedRows, w writing) (int64, error)
+	// deleted counts the staged deletes whose rows are stored.
+	deleted(ctx context.Context, rows stagedRows, w writing) (int64, error)
 	// undone is told that a savepoint was rolled back.
 	undone()
 	commit() error
@@ -54,4 +54,6 @@ type stagedRows interface {
 	remove(r *stagedRow)
 	upserts() int
 	removes() int
+	// without returns the upserts but those that skip is true for.
+	without(skip func(i int) bool) stagedRows
 }

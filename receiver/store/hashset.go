@@ -1,7 +1,7 @@
 package store
 
 // hashSet is a set of 64-bit hashes. It exists because a batch adds thousands of hashes to one on the hot path:
-// open addressing without deletion costs a fifth of a map.
+// open addressing costs a fifth of a map.
 type hashSet struct {
 	slots    []uint64 // 0 is free
 	n        int
@@ -33,6 +33,24 @@ func (h *hashSet) has(v uint64) bool {
 	}
 	i := h.slot(v)
 	return h.slots[i] == v
+}
+
+// remove takes a hash out and closes the gap, so that those that were put behind it are still found.
+func (h *hashSet) remove(v uint64) {
+	if v == 0 || !h.has(v) {
+		h.zero = h.zero && v != 0
+		return
+	}
+	h.n--
+	mask := len(h.slots) - 1
+	gap := h.slot(v)
+	for i := (gap + 1) & mask; h.slots[i] != 0; i = (i + 1) & mask {
+		if home := int(h.slots[i]) & mask; (i-home)&mask >= (i-gap)&mask {
+			h.slots[gap] = h.slots[i]
+			gap = i
+		}
+	}
+	h.slots[gap] = 0
 }
 
 func (h *hashSet) put(v uint64) bool {

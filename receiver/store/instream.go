@@ -80,6 +80,7 @@ func (tx *StreamTx) SetKind(ctx context.Context, status protocol.KindStatus, cau
 }
 
 func (tx *StreamTx) saveKind(ctx context.Context, k kindRow) error {
+	tx.store.sweeps.forget(tx.sweepID(k.Kind))
 	if err := saveKind(ctx, tx.tx(), tx.stream.Tenant, tx.stream.ID, k); err != nil {
 		return err
 	}

@@ -50,11 +50,6 @@ UPDATE stream_kind
 SET    letters = letters + $4
 WHERE  tenant_id = $1 AND stream_id = $2 AND kind = $3`
 
-const markOneSQL = `
-INSERT INTO snapshot_mark (tenant_id, stream_id, kind, snapshot_id, key_hash)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT DO NOTHING`
-
 // DeadLetter sets a row aside in the transaction that applies the rest of its batch. It supersedes a waiting letter of
 // the same key. While the kind is running or sweeping the stored row of the key, if any, is kept from the sweep: the
 // main system still holds it. ID, Stream, Rereading and Resolved of l are ignored.
@@ -80,10 +75,7 @@ func (tx *StreamTx) DeadLetter(ctx context.Context, l DeadLetter) error {
 	if k.State != protocol.KindRunning && k.State != protocol.KindSweeping {
 		return nil
 	}
-	if _, err := tx.tx().ExecContext(ctx, markOneSQL, tenant, stream, l.Kind, k.Snapshot, int64(l.KeyHash)); err != nil {
-		return fmt.Errorf("mark row of dead letter: %w", err)
-	}
-	return nil
+	return tx.mark(ctx, l.Kind, k.Snapshot, true, []uint64{l.KeyHash})
 }
 
 func (tx *StreamTx) countLetters(ctx context.Context, kind string, n int64) error {

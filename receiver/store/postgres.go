@@ -41,7 +41,7 @@ func openPostgres(ctx context.Context, url string, cfg Config) (*Store, error) {
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: reach PostgreSQL database %s at %s: %w", conn.Database, conn.Host, err), db.Close())
 	}
-	return &Store{read: db, write: db, dialect: postgres{}}, nil
+	return &Store{read: db, write: db, dialect: postgres{}, sweeps: sweepCache{most: cfg.SweepMarks}}, nil
 }
 
 func (postgres) migrations() (goose.Dialect, string, []goose.ProviderOption, error) {

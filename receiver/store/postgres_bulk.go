@@ -46,7 +46,7 @@ func (t *copyTx) load(ctx context.Context, c *copyRows, gone bool) error {
 	stage, fields := stageName(c.kind.Name), strings.Join(fieldNames(c.kind), ", ")
 	columns, body := fields+", "+stampColumns, c.up
 	if gone {
-		columns, body = strings.Join(c.kind.Key, ", ")+", key_hash", c.gone
+		columns, body = strings.Join(c.kind.Key, ", "), c.gone
 	}
 	prepare := "CREATE TEMPORARY TABLE IF NOT EXISTS " + strings.TrimPrefix(stage, stageSchema) +
 		" ON COMMIT DELETE ROWS AS SELECT " + fields + ", " + stampColumns + " FROM " + tableName(c.kind.Name) + " WITH NO DATA"
@@ -92,21 +92,6 @@ func (t *copyTx) upsert(ctx context.Context, rows stagedRows, w writing) (int64,
 	return affected(t.sqlTx.ExecContext(ctx, query, w.tenant, w.stream, w.snapshotID(), w.CapturedAt, w.ReceivedAt))
 }
 
-func (t *copyTx) mark(ctx context.Context, rows stagedRows, w writing) error {
-	c := rows.(*copyRows)
-	if err := t.load(ctx, c, false); err != nil {
-		return err
-	}
-	query := `
-INSERT INTO snapshot_mark (tenant_id, stream_id, kind, snapshot_id, key_hash)
-SELECT $1, $2, $3, $4, r.key_hash
-FROM   ` + stored(c, "key_hash, snapshot_id") + `
-WHERE  r.snapshot_id IS DISTINCT FROM $4
-ON CONFLICT DO NOTHING`
-	_, err := t.sqlTx.ExecContext(ctx, query, postgres{}.replan(w.tenant, w.stream, w.kind, w.snapshot)...)
-	return err
-}
-
 func (t *copyTx) blanked(ctx context.Context, rows stagedRows, w writing) (int64, error) {
 	c := rows.(*copyRows)
 	if err := t.load(ctx, c, false); err != nil {
@@ -133,14 +118,7 @@ func (t *copyTx) unmark(ctx context.Context, rows stagedRows, w writing) (int64,
 		return 0, err
 	}
 	ids := "UPDATE " + tableName(w.kind) + " AS r SET snapshot_id = NULL WHERE " + isStored(c) + " AND r.snapshot_id = $3"
-	n, err := affected(t.sqlTx.ExecContext(ctx, ids, postgres{}.replan(w.tenant, w.stream, w.snapshot)...))
-	if err != nil {
-		return 0, err
-	}
-	marks := "DELETE FROM snapshot_mark AS m WHERE m.tenant_id = $1 AND m.stream_id = $2 AND m.kind = $3 AND m.snapshot_id = $4" +
-		" AND m.key_hash = ANY (ARRAY(SELECT key_hash FROM " + stageName(w.kind) + "))"
-	marked, err := affected(t.sqlTx.ExecContext(ctx, marks, postgres{}.replan(w.tenant, w.stream, w.kind, w.snapshot)...))
-	return n + marked, err
+	return affected(t.sqlTx.ExecContext(ctx, ids, postgres{}.replan(w.tenant, w.stream, w.snapshot)...))
 }
 
 // stored returns a FROM of the staged rows s beside columns of the stored rows r of the same keys; $1 is the tenant, $2
@@ -151,8 +129,9 @@ func stored(c *copyRows, columns string) string {
 		" AS k WHERE k.tenant_id = $1 AND k.stream_id = $2 AND " + sameKey(c.kind, "k", "s") + " OFFSET 0) AS r"
 }
 
-// isStored is true for the rows r whose keys are staged. The lock on the stream keeps their places.
+// isStored is true for the stream's rows r whose keys are staged. The lock on the stream keeps their places. Nothing else
+// may stand beside it that an index could serve.
 func isStored(c *copyRows) string {
-	return "r.tenant_id = $1 AND r.stream_id = $2 AND r.ctid = ANY (ARRAY(SELECT f.place FROM " +
+	return "r.ctid = ANY (ARRAY(SELECT f.place FROM " +
 		strings.TrimSuffix(stored(c, "k.ctid AS place"), " AS r") + " AS f))"
 }

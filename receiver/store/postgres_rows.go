@@ -10,13 +10,14 @@ import (
 // copyRows holds rows as the text format of COPY, ready to be sent: encoded once, outside of the transaction. Text beats
 // binary here because integers are shorter as text and the server parses both equally fast.
 type copyRows struct {
-	kind      *record.Kind
-	keys      []int
-	up, gone  []byte
-	nUp, nOut int
+	kind     *record.Kind
+	keys     []int
+	up, gone []byte
+	ends     []int // of each upsert in up
+	nOut     int
 }
 
-func (c *copyRows) upserts() int { return c.nUp }
+func (c *copyRows) upserts() int { return len(c.ends) }
 func (c *copyRows) removes() int { return c.nOut }
 
 func (c *copyRows) upsert(r *stagedRow) {
@@ -31,18 +32,32 @@ func (c *copyRows) upsert(r *stagedRow) {
 	b = append(b, '\t')
 	b = strconv.AppendInt(b, r.version, 10)
 	c.up = append(b, '\n')
-	c.nUp++
+	c.ends = append(c.ends, len(c.up))
 }
 
 func (c *copyRows) remove(r *stagedRow) {
 	b := c.gone
-	for _, place := range c.keys {
+	for i, place := range c.keys {
+		if i > 0 {
+			b = append(b, '\t')
+		}
 		b = appendCopy(b, c.kind.Fields[place].Type, &r.cells[place])
-		b = append(b, '\t')
 	}
-	b = strconv.AppendInt(b, r.keyHash, 10)
 	c.gone = append(b, '\n')
 	c.nOut++
+}
+
+func (c *copyRows) without(skip func(i int) bool) stagedRows {
+	out := &copyRows{kind: c.kind, keys: c.keys}
+	begin := 0
+	for i, end := range c.ends {
+		if !skip(i) {
+			out.up = append(out.up, c.up[begin:end]...)
+			out.ends = append(out.ends, len(out.up))
+		}
+		begin = end
+	}
+	return out
 }
 
 const hexDigits = "0123456789abcdef"

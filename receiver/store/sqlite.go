@@ -43,7 +43,7 @@ func openSQLite(ctx context.Context, file string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	return &Store{read: read, write: write, dialect: sqliteDialect{}}, nil
+	return &Store{read: read, write: write, dialect: sqliteDialect{}, sweeps: sweepCache{most: cfg.SweepMarks}}, nil
 }
 
 func sqlitePool(file, settings string, conns int) (*sql.DB, error) {

@@ -21,11 +21,11 @@ type valueRows struct {
 	kind     *record.Kind
 	keys     []int
 	stride   int   // arguments per upsert
-	up, gone []any // gone: key fields and key hash per row
+	up, gone []any // gone: the key fields
 }
 
 func (v *valueRows) upserts() int { return len(v.up) / v.stride }
-func (v *valueRows) removes() int { return len(v.gone) / (len(v.keys) + 1) }
+func (v *valueRows) removes() int { return len(v.gone) / len(v.keys) }
 
 func (v *valueRows) upsert(r *stagedRow) {
 	for i := range r.cells {
@@ -38,7 +38,16 @@ func (v *valueRows) remove(r *stagedRow) {
 	for _, place := range v.keys {
 		v.gone = append(v.gone, argument(v.kind.Fields[place].Type, &r.cells[place]))
 	}
-	v.gone = append(v.gone, r.keyHash)
+}
+
+func (v *valueRows) without(skip func(i int) bool) stagedRows {
+	out := &valueRows{kind: v.kind, keys: v.keys, stride: v.stride}
+	for i := range v.upserts() {
+		if !skip(i) {
+			out.up = append(out.up, v.up[i*v.stride:(i+1)*v.stride]...)
+		}
+	}
+	return out
 }
 
 func argument(t record.Type, c *protocol.Value) any {
@@ -76,39 +85,13 @@ func (t *valueTx) upsert(ctx context.Context, rows stagedRows, w writing) (int64
 	})
 }
 
-func (t *valueTx) mark(ctx context.Context, rows stagedRows, w writing) error {
-	v := rows.(*valueRows)
-	_, err := t.each(ctx, v.keyArguments(), len(v.keys), func(b *strings.Builder, n int) {
-		b.WriteString("INSERT INTO snapshot_mark (tenant_id, stream_id, kind, snapshot_id, key_hash) SELECT " +
-			number(w.tenant) + ", " + number(w.stream) + ", '" + w.kind + "', " + number(w.snapshot) + ", r.key_hash FROM (VALUES ")
-		writeRows(b, "", len(v.keys), n)
-		b.WriteString(") AS s CROSS JOIN " + tableName(w.kind) + " AS r WHERE " + owned(w, "r"))
-		for i, name := range v.kind.Key {
-			b.WriteString(" AND r." + name + " = s.column" + strconv.Itoa(i+1))
-		}
-		b.WriteString(" AND r.snapshot_id IS NOT " + number(w.snapshot) + " ON CONFLICT DO NOTHING")
-	})
-	return err
-}
-
-// keyArguments returns the key cells of the upserts.
-func (v *valueRows) keyArguments() []any {
-	out := make([]any, 0, v.upserts()*len(v.keys))
-	for at := 0; at < len(v.up); at += v.stride {
-		for _, place := range v.keys {
-			out = append(out, v.up[at+place])
-		}
-	}
-	return out
-}
-
 func (t *valueTx) blanked(ctx context.Context, rows stagedRows, w writing) (int64, error) {
 	v := rows.(*valueRows)
 	var total int64
 	err := t.chunks(ctx, v.up, v.stride, func(b *strings.Builder, n int) {
 		b.WriteString("WITH s (" + strings.Join(fieldNames(v.kind), ", ") + ", " + stampColumns + ") AS (VALUES ")
 		writeRows(b, "", v.stride, n)
-		b.WriteString(") SELECT COUNT(*) FROM s CROSS JOIN " + tableName(w.kind) + " AS r WHERE " + owned(w, "r") + " AND " +
+		b.WriteString(") SELECT COUNT(*) FROM s CROSS JOIN " + tableName(w.kind) + " AS r WHERE " + owned(w) + " AND " +
 			sameKey(v.kind, "r", "s") + " AND " + blankedCondition(v.kind))
 	}, func(stmt *sql.Stmt, args []any) error {
 		var n int64
@@ -121,40 +104,19 @@ func (t *valueTx) blanked(ctx context.Context, rows stagedRows, w writing) (int6
 
 func (t *valueTx) remove(ctx context.Context, rows stagedRows, w writing) (int64, error) {
 	v := rows.(*valueRows)
-	keys, _ := v.split()
-	return t.each(ctx, keys, len(v.keys), func(b *strings.Builder, n int) {
-		b.WriteString("DELETE FROM " + tableName(w.kind) + " AS r WHERE " + owned(w, "r") + " AND ")
+	return t.each(ctx, v.gone, len(v.keys), func(b *strings.Builder, n int) {
+		b.WriteString("DELETE FROM " + tableName(w.kind) + " AS r WHERE " + owned(w) + " AND ")
 		writeKeys(b, v.kind, n)
 	})
 }
 
 func (t *valueTx) unmark(ctx context.Context, rows stagedRows, w writing) (int64, error) {
 	v := rows.(*valueRows)
-	keys, hashes := v.split()
-	n, err := t.each(ctx, keys, len(v.keys), func(b *strings.Builder, n int) {
-		b.WriteString("UPDATE " + tableName(w.kind) + " AS r SET snapshot_id = NULL WHERE " + owned(w, "r") +
+	return t.each(ctx, v.gone, len(v.keys), func(b *strings.Builder, n int) {
+		b.WriteString("UPDATE " + tableName(w.kind) + " AS r SET snapshot_id = NULL WHERE " + owned(w) +
 			" AND r.snapshot_id = " + number(w.snapshot) + " AND ")
 		writeKeys(b, v.kind, n)
 	})
-	if err != nil {
-		return 0, err
-	}
-	marks, err := t.each(ctx, hashes, 1, func(b *strings.Builder, n int) {
-		b.WriteString("DELETE FROM snapshot_mark AS m WHERE " + owned(w, "m") + " AND m.kind = '" + w.kind +
-			"' AND m.snapshot_id = " + number(w.snapshot) + " AND m.key_hash IN (")
-		writeRows(b, "", 1, n)
-		b.WriteByte(')')
-	})
-	return n + marks, err
-}
-
-// split returns the key cells and the key hashes of the deletes.
-func (v *valueRows) split() (keys, hashes []any) {
-	for at := 0; at < len(v.gone); at += len(v.keys) + 1 {
-		keys = append(keys, v.gone[at:at+len(v.keys)]...)
-		hashes = append(hashes, v.gone[at+len(v.keys)])
-	}
-	return keys, hashes
 }
 
 // each runs a statement over all arguments, rowsPerStatement rows at a time, and counts the rows it changed.
@@ -216,8 +178,9 @@ func writeKeys(b *strings.Builder, k *record.Kind, n int) {
 	b.WriteByte(')')
 }
 
-func owned(w writing, table string) string {
-	return table + ".tenant_id = " + number(w.tenant) + " AND " + table + ".stream_id = " + number(w.stream)
+// owned is true for the rows r of the stream.
+func owned(w writing) string {
+	return "r.tenant_id = " + number(w.tenant) + " AND r.stream_id = " + number(w.stream)
 }
 
 func number[T ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }

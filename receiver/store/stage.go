@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/protocol/record"
@@ -17,10 +18,15 @@ const MaxKeyBytes = 600
 type Stage struct {
 	kind   *record.Kind
 	places []int // of each field of the kind: its place in the section's values, or -1
+	key    []int // places of the key among the kind's fields
 	rows   stagedRows
 	keys   hashSet
-	kept   []uint64  // key hashes of rows that are there but could not be read
 	row    stagedRow // reused
+
+	upserted, removed []uint64         // key hashes in order
+	content           []uint64         // row hashes of the upserts
+	first, last       []protocol.Value // keys of the first and last upsert
+	kept              []uint64         // key hashes of rows that are there but could not be read
 }
 
 // stagedRow is one row on its way into a stage. Cells stand in the kind's field order.
@@ -32,7 +38,7 @@ type stagedRow struct {
 
 // NewStage returns an empty stage for rows of a schema that has passed [protocol.Schema.Check].
 func (s *Store) NewStage(schema *protocol.SectionSchema) *Stage {
-	st := &Stage{kind: schema.Record, rows: s.dialect.newRows(schema.Record)}
+	st := &Stage{kind: schema.Record, key: keyPlaces(schema.Record), rows: s.dialect.newRows(schema.Record)}
 	for _, f := range schema.Record.Fields {
 		place := -1
 		for i, sent := range schema.Fields {
@@ -69,6 +75,14 @@ func (st *Stage) Upsert(r *protocol.DecodedRow) error {
 		st.row.cells[i] = v
 	}
 	st.stamp(r)
+	st.upserted, st.content = append(st.upserted, r.KeyHash), append(st.content, r.RowHash)
+	st.last = st.last[:0]
+	for _, place := range st.key {
+		st.last = append(st.last, st.row.cells[place])
+	}
+	if st.first == nil {
+		st.first = slices.Clone(st.last)
+	}
 	st.rows.upsert(&st.row)
 	return nil
 }
@@ -88,6 +102,7 @@ func (st *Stage) Delete(r *protocol.DecodedRow) error {
 		st.row.cells[i] = v
 	}
 	st.stamp(r)
+	st.removed = append(st.removed, r.KeyHash)
 	st.rows.remove(&st.row)
 	return nil
 }

@@ -7,6 +7,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -33,21 +34,22 @@ var (
 
 // Config tunes a Store. The zero value is usable.
 type Config struct {
-	MaxConns int // connections to PostgreSQL, readers of SQLite; 0 means 16
+	MaxConns   int // connections to PostgreSQL, readers of SQLite; 0 means 16
+	SweepMarks int // marks that a sweep holds in memory, 16 bytes each; 0 means 4 Mi; a kind with more is swept in parts
 }
 
 // Store is the portal's database. It is safe for concurrent use.
 type Store struct {
 	read, write *sql.DB // the same pool on PostgreSQL; SQLite has one writing connection
 	dialect     dialect
+	sweeps      sweepCache
 }
 
 // Open connects to a database: postgres://USER:PASSWORD@HOST/NAME or sqlite:FILE. It does not migrate it.
 // The error never repeats the password of the URL.
 func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
-	if cfg.MaxConns == 0 {
-		cfg.MaxConns = 16
-	}
+	cfg.MaxConns = cmp.Or(cfg.MaxConns, 16)
+	cfg.SweepMarks = cmp.Or(cfg.SweepMarks, 4<<20)
 	switch {
 	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
 		return openPostgres(ctx, url, cfg)

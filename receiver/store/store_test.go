@@ -26,9 +26,12 @@ func migrated(ctx context.Context, url string) error {
 	return s.Close()
 }
 
+// testMarks makes the sweeps of the tests go in several parts.
+const testMarks = 30
+
 func openStore(t testing.TB, url string) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), url, store.Config{})
+	s, err := store.Open(t.Context(), url, store.Config{SweepMarks: testMarks})
 	if err != nil {
 		t.Fatal(err)
 	}

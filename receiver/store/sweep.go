@@ -14,11 +14,11 @@ import (
 	"lessor.dk/portalsync/protocol/record"
 )
 
-// sweptRows is what sweep_key holds when every row was looked at and only marks are left.
-const sweptRows = "swept"
+// runsPerSweep bounds how many runs of marks one transaction deletes: of 40 kB each.
+const runsPerSweep = 100
 
 // Sweep does one bounded transaction of a kind's sweep: it looks at the next limit rows in key order and deletes those
-// that the kind's last snapshot did not hold; when all were looked at, it deletes up to limit marks. The kind becomes
+// that the kind's last snapshot did not hold; when all were looked at, it deletes a bounded number of marks. The kind becomes
 // ok, and done is true, in the transaction that deletes the last. The place is kept in the kind's row, so a writer that
 // crashes goes on. A kind that is not sweeping, or whose sweep is held, is done at once and left alone.
 func (s *Store) Sweep(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, kind string, limit int) (deleted int64, done bool, err error) {
@@ -51,46 +51,94 @@ SET    sweep_key = $4
 WHERE  tenant_id = $1 AND stream_id = $2 AND kind = $3`
 
 func (tx *StreamTx) sweep(ctx context.Context, k kindRow, limit int) (int64, bool, error) {
-	var after string
-	err := tx.tx().QueryRowContext(ctx, sweepKeySQL, tx.stream.Tenant, tx.stream.ID, k.Kind).Scan(&after)
+	var saved string
+	err := tx.tx().QueryRowContext(ctx, sweepKeySQL, tx.stream.Tenant, tx.stream.ID, k.Kind).Scan(&saved)
 	if err != nil {
 		return 0, false, fmt.Errorf("read place: %w", err)
 	}
-	if after == sweptRows {
-		done, err := tx.sweepMarks(ctx, k, limit)
-		return 0, done, err
-	}
-	from, err := parseSweepKey(k.Kind, after)
+	place, err := parsePlace(k.Kind, saved)
 	if err != nil {
 		return 0, false, err
 	}
-	to, err := tx.pageEnd(ctx, k.Kind, from, limit)
-	if err != nil {
-		return 0, false, err
-	}
-	deleted, err := tx.sweepPage(ctx, k, from, to)
-	if err != nil {
-		return 0, false, err
-	}
-	if to != nil {
-		place, err := json.Marshal(to)
-		if err != nil {
-			return 0, false, fmt.Errorf("encode place: %w", err)
+	if saved == "" {
+		if place.Parts, err = tx.markParts(ctx, k.Kind, k.Snapshot); err != nil {
+			return 0, false, err
 		}
-		return deleted, false, one(ctx, tx.tx(), "save place", setSweepKeySQL, tx.stream.Tenant, tx.stream.ID, k.Kind, string(place))
 	}
-	if err := one(ctx, tx.tx(), "save place", setSweepKeySQL, tx.stream.Tenant, tx.stream.ID, k.Kind, sweptRows); err != nil {
-		return 0, false, err
+	var deleted int64
+	if place.Part < place.Parts {
+		if deleted, err = tx.sweepPage(ctx, k, &place, limit); err != nil {
+			return 0, false, err
+		}
 	}
-	done, err := tx.sweepMarks(ctx, k, limit)
-	return deleted, done, err
+	if place.Part == place.Parts {
+		done, err := tx.sweepMarks(ctx, k)
+		if err != nil || done {
+			return deleted, done, err
+		}
+	}
+	text, err := json.Marshal(place)
+	if err != nil {
+		return 0, false, fmt.Errorf("encode place: %w", err)
+	}
+	return deleted, false, one(ctx, tx.tx(), "save place", setSweepKeySQL, tx.stream.Tenant, tx.stream.ID, k.Kind, string(text))
+}
+
+// sweepPage deletes what the snapshot does not hold of the next limit rows, and moves the place behind them.
+func (tx *StreamTx) sweepPage(ctx context.Context, k kindRow, place *sweepPlace, limit int) (int64, error) {
+	kind := record.ByName(k.Kind)
+	to, err := tx.pageEnd(ctx, kind, place.After, limit)
+	if err != nil {
+		return 0, err
+	}
+	m := tx.store.sweeps.marks(tx.sweepID(k.Kind), k.Snapshot, place.Part, place.Parts)
+	if err := m.read(ctx, tx, k.Kind, k.Snapshot); err != nil {
+		return 0, err
+	}
+	gone := tx.store.dialect.newRows(kind)
+	row := stagedRow{cells: make([]protocol.Value, len(kind.Fields))}
+	places := keyPlaces(kind)
+	err = tx.unheld(ctx, kind, k.Snapshot, m, place.After, to, func(key []any, _ int64) {
+		for i, v := range key {
+			row.cells[places[i]] = cell(v)
+		}
+		gone.remove(&row)
+	})
+	if err != nil {
+		return 0, err
+	}
+	var deleted int64
+	if gone.removes() > 0 {
+		w := writing{tenant: tx.stream.Tenant, stream: tx.stream.ID, kind: k.Kind}
+		if deleted, err = tx.bulk.remove(ctx, gone, w); err != nil {
+			return 0, fmt.Errorf("delete page: %w", err)
+		}
+	}
+	place.After = to
+	if to == nil {
+		place.Part++
+	}
+	return deleted, nil
+}
+
+// cell is a key field as the database returned it.
+func cell(v any) protocol.Value {
+	switch v := v.(type) {
+	case int64:
+		return protocol.IntValue(v)
+	case []byte:
+		return protocol.TextValue(string(v))
+	case string:
+		return protocol.TextValue(v)
+	}
+	return protocol.NullValue()
 }
 
 // pageEnd returns the key of the limit-th row after a key, or nil when there are fewer rows.
-func (tx *StreamTx) pageEnd(ctx context.Context, kind string, after []any, limit int) ([]any, error) {
-	key := record.ByName(kind).Key
+func (tx *StreamTx) pageEnd(ctx context.Context, kind *record.Kind, after []any, limit int) ([]any, error) {
+	key := kind.Key
 	args := []any{tx.stream.Tenant, tx.stream.ID, limit - 1}
-	query := "SELECT " + strings.Join(key, ", ") + " FROM " + tableName(kind) + " WHERE tenant_id = $1 AND stream_id = $2" +
+	query := "SELECT " + strings.Join(key, ", ") + " FROM " + tableName(kind.Name) + " WHERE tenant_id = $1 AND stream_id = $2" +
 		keyBound(key, ">", after, &args) + " ORDER BY " + strings.Join(key, ", ") + " LIMIT 1 OFFSET $3"
 	values := make([]any, len(key))
 	targets := make([]any, len(key))
@@ -107,25 +155,6 @@ func (tx *StreamTx) pageEnd(ctx context.Context, kind string, after []any, limit
 	return values, nil
 }
 
-// sweepPage deletes the rows in (from, to] that carry neither the kind's snapshot id nor its mark. OFFSET keeps PostgreSQL
-// from reading all marks for one page: each row's is looked up.
-func (tx *StreamTx) sweepPage(ctx context.Context, k kindRow, from, to []any) (int64, error) {
-	key := record.ByName(k.Kind).Key
-	args := []any{tx.stream.Tenant, tx.stream.ID, k.Kind, k.Snapshot}
-	query := "DELETE FROM " + tableName(k.Kind) + ` AS r
-WHERE r.tenant_id = $1 AND r.stream_id = $2` + keyBound(key, ">", from, &args) + keyBound(key, "<=", to, &args) + `
-AND   r.snapshot_id IS DISTINCT FROM $4
-AND   NOT EXISTS (
-      SELECT 1 FROM snapshot_mark AS m
-      WHERE m.tenant_id = $1 AND m.stream_id = $2 AND m.kind = $3 AND m.snapshot_id = $4 AND m.key_hash = r.key_hash
-      LIMIT 1 OFFSET 0)`
-	n, err := affected(tx.tx().ExecContext(ctx, query, tx.store.dialect.replan(args...)...))
-	if err != nil {
-		return 0, fmt.Errorf("delete page: %w", err)
-	}
-	return n, nil
-}
-
 // keyBound returns " AND (key…) op ($n…)", or nothing without a bound, and appends the bound to args.
 func keyBound(key []string, op string, bound []any, args *[]any) string {
 	if bound == nil {
@@ -139,61 +168,34 @@ func keyBound(key []string, op string, bound []any, args *[]any) string {
 	return " AND (" + strings.Join(key, ", ") + ") " + op + " (" + strings.Join(params, ", ") + ")"
 }
 
-const lastMarkSQL = `
-SELECT snapshot_id, key_hash
+const lastRunSQL = `
+SELECT snapshot_id, run
 FROM   snapshot_mark
 WHERE  tenant_id = $1 AND stream_id = $2 AND kind = $3
-ORDER  BY snapshot_id, key_hash
+ORDER  BY snapshot_id, run
 LIMIT  1 OFFSET $4`
 
-const sweepMarksSQL = `
+const deleteRunsSQL = `
 DELETE FROM snapshot_mark
-WHERE  tenant_id = $1 AND stream_id = $2 AND kind = $3 AND (snapshot_id, key_hash) <= ($4, $5)`
+WHERE  tenant_id = $1 AND stream_id = $2 AND kind = $3 AND (snapshot_id, run) <= ($4, $5)`
 
-// sweepMarks deletes up to limit marks, those of abandoned snapshots too, and makes the kind ok when none is left.
-func (tx *StreamTx) sweepMarks(ctx context.Context, k kindRow, limit int) (bool, error) {
-	last := struct{ snapshot, hash int64 }{math.MaxInt64, math.MaxInt64}
-	err := tx.tx().QueryRowContext(ctx, lastMarkSQL, tx.store.dialect.replan(tx.stream.Tenant, tx.stream.ID, k.Kind, limit-1)...).
-		Scan(&last.snapshot, &last.hash)
+// sweepMarks deletes runs of marks, those of abandoned snapshots too, and makes the kind ok when none is left.
+func (tx *StreamTx) sweepMarks(ctx context.Context, k kindRow) (bool, error) {
+	last := struct{ snapshot, run int64 }{math.MaxInt64, math.MaxInt64}
+	err := tx.tx().QueryRowContext(ctx, lastRunSQL, tx.stream.Tenant, tx.stream.ID, k.Kind, runsPerSweep-1).Scan(&last.snapshot, &last.run)
 	more := err == nil
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return false, fmt.Errorf("find marks: %w", err)
 	}
-	_, err = tx.tx().ExecContext(ctx, sweepMarksSQL, tx.store.dialect.replan(tx.stream.Tenant, tx.stream.ID, k.Kind, last.snapshot, last.hash)...)
+	_, err = tx.tx().ExecContext(ctx, deleteRunsSQL, tx.stream.Tenant, tx.stream.ID, k.Kind, last.snapshot, last.run)
 	if err != nil {
 		return false, fmt.Errorf("delete marks: %w", err)
 	}
 	if more {
 		return false, nil
 	}
-	k.KindStatus = protocol.KindStatus{Kind: k.Kind, State: protocol.KindOK, Epoch: k.Epoch}
-	return true, tx.saveKind(ctx, k)
-}
-
-// parseSweepKey reads a place back as the key's own types. The empty place is the beginning.
-func parseSweepKey(kind, place string) ([]any, error) {
-	if place == "" {
-		return nil, nil
-	}
-	k := record.ByName(kind)
-	var cells []json.RawMessage
-	if err := json.Unmarshal([]byte(place), &cells); err != nil || len(cells) != len(k.Key) {
-		return nil, fmt.Errorf("the saved place of the sweep is not a key of %s: %w", kind, err)
-	}
-	key := make([]any, len(cells))
-	for i, cell := range cells {
-		var text string
-		var number int64
-		target := any(&number)
-		if k.Fields[k.Field(k.Key[i])].Type == record.Text {
-			target = &text
-		}
-		if err := json.Unmarshal(cell, target); err != nil {
-			return nil, fmt.Errorf("the saved place of the sweep is not a key of %s: %w", kind, err)
-		}
-		if key[i] = text; target == any(&number) {
-			key[i] = number
-		}
-	}
-	return key, nil
+	return true, tx.saveKind(ctx, kindRow{
+		KindStatus: protocol.KindStatus{Kind: k.Kind, State: protocol.KindOK, Epoch: k.Epoch},
+		cause:      k.cause, planned: k.planned,
+	})
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"fmt"
 
 	"lessor.dk/portalsync/protocol"
 )
@@ -27,24 +26,4 @@ func (s *Store) Sweeping(ctx context.Context) ([]SweepingKind, error) {
 	return list(ctx, s.read, "sweeping kinds", func(rows *sql.Rows, k *SweepingKind) error {
 		return rows.Scan(&k.Tenant, &k.Stream, &k.Kind)
 	}, sweepingSQL)
-}
-
-// CountSweep counts the rows that the sweep after a snapshot would delete, for the delete guard. It reads the whole
-// kind once.
-func (tx *StreamTx) CountSweep(ctx context.Context, kind string, snapshot protocol.SnapshotID) (int64, error) {
-	if _, err := tx.kind(kind); err != nil {
-		return 0, err
-	}
-	query := `
-SELECT COUNT(*)
-FROM   ` + tableName(kind) + ` AS r
-WHERE  r.tenant_id = $1 AND r.stream_id = $2 AND r.snapshot_id IS DISTINCT FROM $4
-AND    NOT EXISTS (
-       SELECT 1 FROM snapshot_mark AS m
-       WHERE m.tenant_id = $1 AND m.stream_id = $2 AND m.kind = $3 AND m.snapshot_id = $4 AND m.key_hash = r.key_hash)`
-	var n int64
-	if err := tx.tx().QueryRowContext(ctx, query, tx.stream.Tenant, tx.stream.ID, kind, snapshot).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count rows to sweep of %s: %w", kind, err)
-	}
-	return n, nil
 }

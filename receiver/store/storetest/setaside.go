@@ -59,6 +59,37 @@ func guards(t *testing.T, o Opened) {
 			t.Error("counting wrote rows")
 		}
 	})
+	t.Run("deletes of stored rows are counted, and nothing is written", func(t *testing.T) {
+		f := newFixture(t, o, "one", "payslip_line")
+		other := newFixture(t, o, "two", "payslip_line")
+		rows := protocoltest.PayslipLines(400, 1)
+		f.apply(t, "payslip_line", rows[:150]...)
+		other.apply(t, "payslip_line", rows...)
+		before := f.Writes(t, "rec_payslip_line")
+		gone := slices.Clone(rows[10:])
+		for i := range gone {
+			gone[i].Op = protocol.Delete
+			gone[i].Values = append(slices.Clone(gone[i].Values[:2]), make([]protocol.Value, 10)...)
+		}
+		for _, st := range []struct {
+			stage *store.Stage
+			want  int64
+		}{
+			{f.stage(t, "payslip_line", append(gone, rows[:10]...)...), 140},
+			{f.stage(t, "payslip_line", gone[140:]...), 0},
+			{f.stage(t, "payslip_line", rows...), 0},
+		} {
+			f.in(t, func(tx *store.StreamTx) error {
+				if n, err := tx.DeletedBy(t.Context(), st.stage); n != st.want || err != nil {
+					t.Errorf("deleted = %d (err %v), want %d", n, err, st.want)
+				}
+				return nil
+			})
+		}
+		if f.Writes(t, "rec_payslip_line") != before {
+			t.Error("counting wrote rows")
+		}
+	})
 	t.Run("rows that a sweep would delete are counted", func(t *testing.T) {
 		f := newFixture(t, o, "one", "department")
 		f.apply(t, "department", dept("10", "Savværk"), dept("20", "Kontor"), dept("30", "Lager"))

@@ -104,15 +104,19 @@ CREATE TABLE agent_schema (
     PRIMARY KEY (tenant_id, hash)
 );
 
--- Rows of a running snapshot that were found unchanged: a mark instead of a rewrite.
+-- Which rows a running snapshot found unchanged: a mark of 8 bytes in a run of them instead of a rewrite of the row.
+-- Runs count in the order they were written: a later one has the last word on a key.
 CREATE TABLE snapshot_mark (
     tenant_id   BIGINT NOT NULL,
     stream_id   BIGINT NOT NULL,
     kind        TEXT NOT NULL,
     snapshot_id BIGINT NOT NULL,
-    key_hash    BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, stream_id, kind, snapshot_id, key_hash)
+    run         BIGINT NOT NULL,
+    held        SMALLINT NOT NULL, -- 0: these keys were deleted since
+    key_hashes  BYTEA NOT NULL, -- 64 bits each, big-endian
+    PRIMARY KEY (tenant_id, stream_id, kind, snapshot_id, run)
 );
+ALTER TABLE snapshot_mark ALTER COLUMN key_hashes SET STORAGE EXTERNAL; -- hashes do not compress
 
 CREATE TABLE dead_letter (
     tenant_id      BIGINT NOT NULL,

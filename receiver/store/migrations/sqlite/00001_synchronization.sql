@@ -104,15 +104,18 @@ CREATE TABLE agent_schema (
     PRIMARY KEY (tenant_id, hash)
 );
 
--- Rows of a running snapshot that were found unchanged: a mark instead of a rewrite.
+-- Which rows a running snapshot found unchanged: a mark of 8 bytes in a run of them instead of a rewrite of the row.
+-- Runs count in the order they were written: a later one has the last word on a key.
 CREATE TABLE snapshot_mark (
     tenant_id   INTEGER NOT NULL,
     stream_id   INTEGER NOT NULL,
     kind        TEXT NOT NULL,
     snapshot_id INTEGER NOT NULL,
-    key_hash    INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, stream_id, kind, snapshot_id, key_hash)
-) WITHOUT ROWID;
+    run         INTEGER NOT NULL,
+    held        INTEGER NOT NULL, -- 0: these keys were deleted since
+    key_hashes  BLOB NOT NULL, -- 64 bits each, big-endian
+    PRIMARY KEY (tenant_id, stream_id, kind, snapshot_id, run)
+);
 
 CREATE TABLE dead_letter (
     tenant_id      INTEGER NOT NULL,
