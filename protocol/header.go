@@ -17,7 +17,7 @@ type Header struct {
 	CapturedAt int64       // unix ms
 	Last       bool        // the last batch of its cut, the one that moves the position; false on chunks
 	Covers     []string    // of a cut: kinds it covers; all its batches say the same
-	Deletes    []KindCount // of a cut: deletes per kind in the whole cut, for the delete guard
+	Deletes    []KindCount // of a cut: deletes per kind in the whole cut, an upper bound of the rows the portal loses by it
 	Begin      []Begin     // on a cut's last batch: snapshots that begin
 	End        []End       // on a cut's last batch: snapshots whose last chunk was sent
 	Chunk      *Chunk      // nil for a cut

@@ -36,14 +36,8 @@ func (t *copyTx) deleted(ctx context.Context, rows stagedRows, w writing) (n int
 
 func (t *valueTx) deleted(ctx context.Context, rows stagedRows, w writing) (total int64, err error) {
 	v := rows.(*valueRows)
-	var keys []any
-	for stride := len(v.gone) / v.removes(); len(keys) < v.removes()*len(v.keys); {
-		at := len(keys) / len(v.keys) * stride
-		keys = append(keys, v.gone[at:at+len(v.keys)]...)
-	}
-	err = t.chunks(ctx, keys, len(v.keys), func(b *strings.Builder, n int) {
-		b.WriteString("SELECT COUNT(*) FROM " + tableName(w.kind) + " AS r WHERE r.tenant_id = " + number(w.tenant) +
-			" AND r.stream_id = " + number(w.stream) + " AND ")
+	err = t.chunks(ctx, v.gone, len(v.keys), func(b *strings.Builder, n int) {
+		b.WriteString("SELECT COUNT(*) FROM " + tableName(w.kind) + " AS r WHERE " + owned(w) + " AND ")
 		writeKeys(b, v.kind, n)
 	}, func(stmt *sql.Stmt, args []any) error {
 		var n int64

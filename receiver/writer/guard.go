@@ -48,7 +48,12 @@ func guarded(k protocol.KindStatus) bool {
 	return k.State == protocol.KindOK || k.State == protocol.KindSweeping
 }
 
-// checkDeletes holds the deletes of the whole cut against the limit, before its first row is written.
+// checkDeletes holds the deletes of the whole cut against the limit, before its first row is written. The header
+// gives an upper bound, which counts keys that the portal never had; most cuts are within the limit by it alone.
+//
+// Of a cut of one batch that is not, the rows that it would delete are counted. Of a cut of several batches most keys
+// are still to come: the kind is read anew, and the sweep at the end of that is judged by the rows it would delete. A
+// last batch whose cut was judged by a writer that is gone finds the kind needed, or a bound that was within the limit.
 func (a *applying) checkDeletes(ctx context.Context) error {
 	if a.guard.deletes {
 		return nil
@@ -59,18 +64,43 @@ func (a *applying) checkDeletes(ctx context.Context) error {
 			continue
 		}
 		over, err := a.overLimit(ctx, d.Kind, d.Count)
+		if err == nil && over && a.p.header.Last {
+			err = a.checkStored(ctx, k)
+		} else if err == nil && over {
+			err = a.readAnew(ctx, k, d.Count)
+		}
 		if err != nil {
-			return err
-		}
-		if !over {
-			continue
-		}
-		if err := a.stop(ctx, k, fmt.Sprintf("one change in the main system deletes %d rows", d.Count)); err != nil {
 			return err
 		}
 	}
 	a.guard.deletes = true
 	return nil
+}
+
+// checkStored stops a kind if the batch deletes more stored rows of it than the limit.
+func (a *applying) checkStored(ctx context.Context, k protocol.KindStatus) error {
+	var total int64
+	for i := range a.p.sections {
+		if s := &a.p.sections[i]; s.schema.Kind == k.Kind {
+			n, err := a.tx.DeletedBy(ctx, s.stage)
+			if err != nil {
+				return err
+			}
+			total += n
+		}
+	}
+	over, err := a.overLimit(ctx, k.Kind, total)
+	if err != nil || !over {
+		return err
+	}
+	return a.stop(ctx, k, fmt.Sprintf("one change in the main system deletes %d rows", total))
+}
+
+// readAnew ignores the kind's rows of the cut and has the agent read it again. No person is asked before the sweep.
+func (a *applying) readAnew(ctx context.Context, k protocol.KindStatus, most int64) error {
+	a.w.log.InfoContext(ctx, "read anew", "tenant", a.p.task.entry.Tenant, "stream", a.p.task.entry.Stream, "kind", k.Kind,
+		"cause", fmt.Sprintf("one change in the main system deletes up to %d rows", most))
+	return a.set(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: k.Held}, "")
 }
 
 // checkBlanks holds the rows of the cut that empty a filled field against the limit. Sections are compared with the

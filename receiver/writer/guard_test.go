@@ -34,9 +34,55 @@ func TestGuard(t *testing.T) {
 				b.thirty()
 				b.cut([]row{department("9999", "ny")}, deletes("department", 21), func(h *protocol.Header) { h.Last = false })
 				b.tenantRows("department", 30)
-				b.position--
-				b.cut(many(21, noDepartment), deletes("department", 21), func(h *protocol.Header) { h.From, h.To = b.position, b.position+1 })
+				b.is("department", "needed")
+				b.restart() // a last batch judged by itself deletes no more
+				b.cut(many(21, noDepartment), deletes("department", 21))
 				b.tenantRows("department", 30)
+				b.is("department", "needed")
+			},
+			"what a cut of several batches may delete is read anew, and judged by its sweep": func(_ *testing.T, b *bench) {
+				b.thirty()
+				part := func(h *protocol.Header) { h.Last = false }
+				b.cut(nil, deletes("department", 500), part)
+				b.cut(many(21, noDepartment), deletes("department", 500))
+				b.loaded("department", 3, many(10, func(no string) row { return department(no, "B") })...)
+				b.tenantRows("department", 10)
+				b.loaded("department", 4, many(40, func(no string) row { return department(no, "B") })...)
+				b.cut(nil, deletes("department", 500), part)
+				b.cut(many(21, noDepartment), deletes("department", 500))
+				b.cut(nil, begin("department", 5))
+				b.chunk(protocol.Chunk{Kind: "department", Snapshot: 5}, many(19, func(no string) row { return department(no, "B") })...)
+				b.cut(nil, end("department", 5))
+				b.settle()
+				b.is("department", "sweeping held")
+				b.tenantRows("department", 40)
+			},
+			"a cut of several batches that is within the limit by its bound deletes": func(_ *testing.T, b *bench) {
+				b.thirty()
+				b.cut(many(10, noDepartment), deletes("department", 20), func(h *protocol.Header) { h.Last = false })
+				b.tenantRows("department", 20)
+				b.restart()
+				b.cut(many(20, noDepartment)[10:], deletes("department", 20))
+				b.tenantRows("department", 10)
+				b.is("department", "ok")
+			},
+			"deletes of rows that the portal never had do not count": func(_ *testing.T, b *bench) {
+				b.thirty()
+				rows := append(many(20, noDepartment), employee("0000", "87654321"))
+				rows = append(rows, many(400, func(no string) row { return noDepartment("x" + no) })...)
+				b.cut(rows, deletes("department", 420))
+				b.tenantRows("department", 10)
+				b.is("department", "ok")
+			},
+			"deletes of rows that the portal has count in all sections of the batch": func(_ *testing.T, b *bench) {
+				b.thirty()
+				rows := append(many(15, noDepartment), employee("0000", "87654321"))
+				rows = append(rows, many(30, noDepartment)[15:21]...)
+				rows = append(rows, many(400, func(no string) row { return noDepartment("x" + no) })...)
+				b.cut(rows, deletes("department", 421))
+				b.tenantRows("department", 30)
+				b.is("department", "needed held")
+				b.query(1, "SELECT COUNT(*) FROM stream_kind WHERE tenant_id = $1 AND cause LIKE '%deletes 21 rows%'", "causes with the count")
 			},
 			"what the guard stopped is read anew, and its sweep waits for a person": func(_ *testing.T, b *bench) {
 				b.thirty()
