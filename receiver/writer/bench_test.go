@@ -34,6 +34,7 @@ type bench struct {
 	writer *writer.Writer
 	sealer *protocol.Sealer
 	log    *bytes.Buffer
+	logger *slog.Logger // writes log
 
 	agent    store.EnrolledAgent
 	schemas  []*protocol.SectionSchema
@@ -79,6 +80,7 @@ func migrate(ctx context.Context, t *testing.T, url string) {
 func newBench(t *testing.T, url, driver, address string) *bench {
 	t.Helper()
 	b := &bench{t: t, driver: driver, log: &bytes.Buffer{}}
+	b.logger = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	if b.store, err = store.Open(t.Context(), url, store.Config{}); err != nil {
 		t.Fatal(err)
@@ -111,7 +113,7 @@ func (b *bench) restart() { b.writer = b.newWriter(b.store, b.queue, writer.Conf
 
 func (b *bench) newWriter(st writer.Store, q writer.Queue, cfg writer.Config) *writer.Writer {
 	b.t.Helper()
-	cfg.Log = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.Log = b.logger
 	w, err := writer.New(st, q, b.keys, cfg)
 	if err != nil {
 		b.t.Fatal(err)
