@@ -79,7 +79,7 @@ func TestCheckLeavesNothingBehind(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	var out strings.Builder
-	if err := Check(t.Context(), &out, Config{}, true); err != nil {
+	if err := Check(t.Context(), &out, Config{Employees: 60}, true); err != nil {
 		t.Fatalf("Check = %v\n%s", err, out.String())
 	}
 	left, err := filepath.Glob(filepath.Join(tmp, "*"))

@@ -20,6 +20,7 @@ type proof struct {
 	lines io.Writer
 	start time.Time
 
+	rows     int64   // of the main system at first, about
 	db       *sql.DB // the main system, as payroll has it open
 	life     *errgroup.Group
 	still    context.CancelFunc // ends the simulator
@@ -64,18 +65,18 @@ func (p *proof) begin(ctx context.Context) (string, error) {
 	p.life.Go(func() error {
 		return company.NewSimulator(p.db, company.SimulatorConfig{Every: 150 * time.Millisecond}).Run(life)
 	})
-	rows, err := p.total(ctx)
-	return fmt.Sprintf("%d rows to load, processes %d and %d", rows, p.receiving.Pid(), p.capturing.Pid()), err
+	p.rows, err = p.total(ctx)
+	return fmt.Sprintf("%d rows to load, processes %d and %d", p.rows, p.receiving.Pid(), p.capturing.Pid()), err
 }
 
-// The rows that the agent has sent when a program is killed: early among the documents, and later among the lines.
+// A program is killed when the agent has sent this part of all rows: the agent early on, the receiver later.
 const (
-	killAgentAt    = 5_000
-	killReceiverAt = 20_000
+	killAgentAfter    = 25
+	killReceiverAfter = 8
 )
 
 func (p *proof) killAgent(ctx context.Context) (string, error) {
-	a, err := p.loading(ctx, killAgentAt)
+	a, err := p.loading(ctx, p.rows/killAgentAfter)
 	if err != nil {
 		return "", err
 	}
@@ -86,7 +87,7 @@ func (p *proof) killAgent(ctx context.Context) (string, error) {
 }
 
 func (p *proof) killReceiver(ctx context.Context) (string, error) {
-	a, err := p.loading(ctx, killReceiverAt)
+	a, err := p.loading(ctx, p.rows/killReceiverAfter)
 	if err != nil {
 		return "", err
 	}
