@@ -20,7 +20,8 @@ import (
 // MainSystem is where reports go.
 type MainSystem interface {
 	// Deliver writes the report and its id in one transaction and returns the acknowledgement, refusals of
-	// the main system included. The same id again makes no second row. An error means: try again.
+	// the main system included; a report of a type that the plan gives no inbox is refused. The same id again
+	// makes no second row. An error means: try again.
 	Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, error)
 }
 

@@ -109,11 +109,24 @@ func TestDeliver(t *testing.T) {
 			t.Errorf("ack = %+v, %v", ack, err)
 		}
 	})
-	t.Run("a type without inbox is an error to mend", func(t *testing.T) {
+	t.Run("a type without inbox is refused with the reason, until the plan has one", func(t *testing.T) {
 		r := report("r4")
 		r.Type = "mileage"
-		if _, err := s.Deliver(t.Context(), r); err == nil || !strings.Contains(err.Error(), "mileage") {
-			t.Errorf("err = %v", err)
+		before := rows(t, db)
+		at := begin(t, s).State()
+		want := protocol.Ack{ID: "r4", Outcome: protocol.AckRefused, Reason: "the main system takes no reports of type mileage",
+			Lineage: at.Lineage, Position: at.Position}
+		for range 2 {
+			if ack, err := s.Deliver(t.Context(), r); err != nil || ack != want || rows(t, db) != before {
+				t.Errorf("ack = %+v, %v with %d rows, want %+v", ack, err, rows(t, db), want)
+			}
+		}
+		later := open(t, path, strings.Replace(inboxPlan, "absence:", "mileage:", 1))
+		if ack, err := later.Deliver(t.Context(), r); err != nil || ack.Outcome != protocol.AckStored || rows(t, db) != before+1 {
+			t.Errorf("with an inbox: %+v, %v", ack, err)
+		}
+		if ack, err := s.Deliver(t.Context(), r); err != nil || ack.Outcome != protocol.AckStored || rows(t, db) != before+1 {
+			t.Errorf("stored before the plan lost its inbox: %+v, %v", ack, err)
 		}
 	})
 	t.Run("a restore takes the report along, and it can be delivered again", func(t *testing.T) {

@@ -26,14 +26,11 @@ FROM   portalsync_ct_state`
 
 // Deliver writes a report into the table that the plan names, and its id beside it, in one transaction that
 // takes the write lock first. A report whose id is there already is stored, and no second row is made, also
-// when the main system has taken the row away since. A row that the table's rules refuse is refused.
-// Every other error means: try again.
+// when the main system has taken the row away since. A row that the table's rules refuse is refused, and so is
+// a report of a type for which the plan has no inbox: whoever sent it shall know. Every other error means: try again.
 func (s *Source) Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, error) {
-	in := s.plan.Inbox(r.Type)
-	if in == nil {
-		return protocol.Ack{}, fmt.Errorf("deliver report: the plan has no inbox for reports of type %q; add one", r.Type)
-	}
 	ack := protocol.Ack{ID: r.ID, Outcome: protocol.AckStored}
+	in := s.plan.Inbox(r.Type)
 	statement, args, refusal := s.inboxRow(in, r)
 	if refusal != "" {
 		ack.Outcome, ack.Reason = protocol.AckRefused, refusal
@@ -59,7 +56,7 @@ func (s *Source) Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, 
 		return ack, nil
 	}
 	if err != nil {
-		return protocol.Ack{}, fmt.Errorf("deliver report into table %s: %w", in.Table, err)
+		return protocol.Ack{}, fmt.Errorf("deliver report of type %s: %w", r.Type, err)
 	}
 	return ack, nil
 }
@@ -95,9 +92,12 @@ func store(ctx context.Context, conn *sql.Conn, in *plan.Inbox, statement string
 	return conn.QueryRowContext(ctx, "SELECT version FROM portalsync_ct_state").Scan(&ack.Position)
 }
 
-// inboxRow returns the statement for a report's row, or why the plan refuses it. Names are quoted; values
-// are parameters.
+// inboxRow returns the statement for a report's row, or why the plan refuses it, which it does without an inbox.
+// Names are quoted; values are parameters.
 func (s *Source) inboxRow(in *plan.Inbox, r protocol.Report) (statement string, args []any, refusal string) {
+	if in == nil {
+		return "", nil, fmt.Sprintf("the main system takes no reports of type %s", r.Type)
+	}
 	columns, marks := []string{quote(in.ID)}, []string{"?"}
 	args = []any{string(r.ID)}
 	for _, c := range in.Columns {
