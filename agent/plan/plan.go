@@ -219,8 +219,8 @@ type Use struct {
 	For string // a field's name, "key", "join" or "filter"
 }
 
-// Uses lists the columns the kind reads, of the main and the joined tables. A column read by customer's SQL
-// without its alias is not among them.
+// Uses lists the columns the kind reads, of the main and the joined tables: all of them, because a source does not
+// read a kind whose SQL names a column without its alias.
 func (k *Kind) Uses() []Use {
 	var uses []Use
 	for _, column := range k.Key {

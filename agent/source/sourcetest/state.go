@@ -208,6 +208,10 @@ var driftPromises = map[string]func(*mainSystem){
 		m.source = m.open(replace(m, replace(m, planText, "key: [Firma, Nr, Fra]", "key: [Nr, Fra]"), `CONCAT(s.Firma, '-', s.Nr)`, "s.Nr"))
 		drifted(m, "Firma")
 	},
+	"SQL that names a column without its alias is refused": func(m *mainSystem) {
+		m.source = m.open(replace(m, planText, "rate: s.Kr", "rate: {expr: s.Kr + 0 * Firma}"))
+		drifted(m, "Firma")
+	},
 	"SQL that the database does not accept is refused": func(m *mainSystem) {
 		m.source = m.open(replace(m, planText, "rate: s.Kr", "rate: {expr: s.Kr +}"))
 		drifted(m, "")

@@ -63,6 +63,8 @@ func layoutsOf(ctx context.Context, conn *sql.Conn, p *plan.Plan, known map[stri
 			l.statements = c.statements(k)
 			if err := c.try(l); err != nil {
 				l.problems = []error{err}
+			} else {
+				l.problems = c.checkAliases(k)
 			}
 		}
 		l.err = firstError(l.problems...)
