@@ -32,7 +32,7 @@ var axe string
 
 // browser is one tab that watches what its pages do.
 type browser struct {
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // chromedp names a tab by its context
 	base string
 	mu   sync.Mutex
 	// what no page may do
@@ -69,10 +69,10 @@ func (b *browser) watch(event any) {
 		}
 	case *runtime.EventExceptionThrown:
 		b.console = append(b.console, e.ExceptionDetails.Text)
-	case *cdplog.EventEntryAdded:
+	case *cdplog.EventEntryAdded: //nolint:forbidigo // the browser's log
 		// The browser notes every answer that is not 2xx itself: error pages are looked at on purpose.
-		if e.Entry.Source != cdplog.EntrySourceNetwork && e.Entry.Level == cdplog.EntryLevelError {
-			b.console = append(b.console, e.Entry.Text)
+		if entry := e.Entry; entry.Source != cdplog.EntrySourceNetwork && entry.Level == cdplog.EntryLevelError { //nolint:forbidigo // the same
+			b.console = append(b.console, entry.Text) //nolint:forbidigo // the same
 		}
 	case *network.EventRequestWillBeSent:
 		if !strings.HasPrefix(e.Request.URL, b.base) && !strings.HasPrefix(e.Request.URL, "data:") {
@@ -156,6 +156,17 @@ func (b *browser) width(t *testing.T, px int64) {
 	t.Helper()
 	call(t, b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 		Width: px, Height: 800, DeviceScaleFactor: 1, Mobile: px < 600})
+}
+
+// dark makes the tab prefer dark colours.
+func (b *browser) dark(t *testing.T, dark bool) {
+	t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	call(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 }
 
 func (b *browser) text(t *testing.T, selector string) string {

@@ -58,8 +58,7 @@ func (s *Store) PendingReports(ctx context.Context, tenant protocol.TenantID, st
 
 func (s *Store) handOver(ctx context.Context, tenant protocol.TenantID, id protocol.ReportID) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		_, err := s.moveReport(ctx, tx, tenant, id, report.Step{Event: report.HandOver, At: time.Now()})
-		return err
+		return s.moveReport(ctx, tx, tenant, id, report.Step{Event: report.HandOver, At: time.Now()})
 	})
 }
 
@@ -96,8 +95,7 @@ func (s *Store) ackReport(ctx context.Context, tenant protocol.TenantID, stream 
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
-		_, err = s.moveReport(ctx, tx, tenant, ack.ID, step)
-		return err
+		return s.moveReport(ctx, tx, tenant, ack.ID, step)
 	})
 	if tooLate(err) {
 		return nil
@@ -128,7 +126,7 @@ func (tx *StreamTx) ApplyResult(ctx context.Context, v report.Result) error {
 	if known > 0 {
 		return nil
 	}
-	_, err = tx.store.moveReport(ctx, tx.tx(), tenant, v.ID, report.Step{Event: event, At: v.DecidedAt, Note: v.Reason})
+	err = tx.store.moveReport(ctx, tx.tx(), tenant, v.ID, report.Step{Event: event, At: v.DecidedAt, Note: v.Reason})
 	if errors.Is(err, ErrNotFound) || tooLate(err) {
 		return nil
 	}

@@ -151,8 +151,7 @@ func (s *Store) CancelReport(ctx context.Context, e EmployeeRef, id protocol.Rep
 		return err
 	}
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		_, err := s.moveReport(ctx, tx, e.Tenant, id, report.Step{Event: report.Cancel, At: at, Actor: actor})
-		return err
+		return s.moveReport(ctx, tx, e.Tenant, id, report.Step{Event: report.Cancel, At: at, Actor: actor})
 	})
 	if err != nil {
 		return fmt.Errorf("cancel report %s: %w", id, err)
@@ -172,25 +171,25 @@ WHERE  tenant_id = $1 AND report_id = $2`
 
 // moveReport applies an event to a report in the caller's transaction and notes it in the history when
 // the state changes. A verdict is noted even when the state stands: it is the main system's word.
-func (s *Store) moveReport(ctx context.Context, tx *sql.Tx, tenant protocol.TenantID, id protocol.ReportID, step report.Step) (report.State, error) {
+func (s *Store) moveReport(ctx context.Context, tx *sql.Tx, tenant protocol.TenantID, id protocol.ReportID, step report.Step) error {
 	var old report.State
 	if err := tx.QueryRowContext(ctx, lockReportSQL+s.dialect.forUpdate(), tenant, id).Scan(&old); err != nil {
-		return "", fmt.Errorf("lock report: %w", found(err))
+		return fmt.Errorf("lock report: %w", found(err))
 	}
 	next, err := report.Next(old, step.Event)
 	if err != nil {
-		return old, err
+		return err
 	}
 	verdict := step.Event == report.Take || step.Event == report.Refuse
 	if next == old && !verdict {
-		return next, nil
+		return nil
 	}
 	settled := verdict || next == report.Refused || next == report.Cancelled
 	if _, err := tx.ExecContext(ctx, moveReportSQL, tenant, id, next, step.Note, flag(settled)); err != nil {
-		return old, fmt.Errorf("move report: %w", err)
+		return fmt.Errorf("move report: %w", err)
 	}
 	step.State = next
-	return next, addStep(ctx, tx, tenant, id, step)
+	return addStep(ctx, tx, tenant, id, step)
 }
 
 // tooLate reports whether err is an event that cannot happen to the report any more.

@@ -66,6 +66,7 @@ func scanUser(row *sql.Row, u *identity.User, more ...any) error {
 	return nil
 }
 
+//nolint:gosec // a statement, not a password
 const setPasswordSQL = `
 UPDATE user_account
 SET    password_hash = $2

@@ -127,7 +127,6 @@ const maxFormBytes = 64 << 10
 func (w *Web) engine(proxies []string) (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
-	e.ContextWithFallback = true
 	if err := e.SetTrustedProxies(proxies); err != nil {
 		return nil, fmt.Errorf("read list of proxies: %w", err)
 	}

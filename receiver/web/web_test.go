@@ -208,6 +208,34 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// A token from before signing in is worth nothing afterwards: nobody can prepare a session for somebody else.
+func TestSessionIsRenewedAtSignIn(t *testing.T) {
+	s := newSite(t)
+	v := s.visitor(t, "bo").once()
+	base, err := url.Parse(s.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := func() string {
+		for _, c := range v.client.Jar.Cookies(base) {
+			if c.Name == "__Host-session" {
+				return c.Value
+			}
+		}
+		return ""
+	}
+	before := token()
+	v.post(t, "/sign-in", url.Values{"username": {"anna"}, "password": {password}})
+	if after := token(); before == "" || after == before {
+		t.Error("the session's token is the same after signing in")
+	}
+	stranger := s.visitor(t, "")
+	stranger.client.Jar.SetCookies(base, []*http.Cookie{{Name: "__Host-session", Value: before, Path: "/", Secure: true}})
+	if got := stranger.get(t, "/home"); !strings.HasPrefix(got.path, "/sign-in") {
+		t.Errorf("the old token opens %s", got.path)
+	}
+}
+
 // L21: the username cookie is for those who tick it, lasts 30 days, and is no session.
 func TestRememberedUsername(t *testing.T) {
 	s := newSite(t)

@@ -30,92 +30,92 @@ type Row map[string]string
 
 // NewCompany makes a customer with an enrolled agent that has opened a stream of all record kinds, all of them ok
 // and equal to the main system as of now.
-func NewCompany(t testing.TB, s *store.Store, code, name string, now time.Time) *Company {
-	t.Helper()
+func NewCompany(tb testing.TB, s *store.Store, code, name string, now time.Time) *Company {
+	tb.Helper()
 	c := &Company{Store: s, now: now}
 	var err error
-	if c.Tenant, err = s.CreateTenant(t.Context(), code, name); err != nil {
-		t.Fatal(err)
+	if c.Tenant, err = s.CreateTenant(tb.Context(), code, name); err != nil {
+		tb.Fatal(err)
 	}
-	c.Enrol(t, code)
-	c.Open(t, "line-1")
+	c.Enrol(tb, code)
+	c.Open(tb, "line-1")
 	return c
 }
 
 // Enrol gives the company another agent, with a stream of its own; c is then about that one. The name is unique.
-func (c *Company) Enrol(t testing.TB, name string) {
-	t.Helper()
-	err := c.Store.CreateInvite(t.Context(), store.Invite{ID: name, Tenant: c.Tenant, Secret: []byte("s"), MainSystem: "Lønsystem",
+func (c *Company) Enrol(tb testing.TB, name string) {
+	tb.Helper()
+	err := c.Store.CreateInvite(tb.Context(), store.Invite{ID: name, Tenant: c.Tenant, Secret: []byte("s"), MainSystem: "Lønsystem",
 		CreatedBy: "test", CreatedAt: c.now, ExpiresAt: c.now.Add(time.Hour)})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	a, err := c.Store.Enrol(t.Context(), name, c.now, func(store.Invite) error { return nil }, store.NewAgent{
+	a, err := c.Store.Enrol(tb.Context(), name, c.now, func(store.Invite) error { return nil }, store.NewAgent{
 		Key: protocol.KeyID("key of " + name), SignKey: []byte("sign"), SealKey: []byte("seal"), InstallID: "i1",
 		Hostname: strings.ToUpper(name) + "-LOEN01", Version: "1.0.0", Platform: "windows/amd64", MainSystem: "Løn 6.2"})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	c.Agent, c.Stream = a.Agent, a.Stream
 }
 
 // Open opens the stream for all record kinds and makes them ok.
-func (c *Company) Open(t testing.TB, lineage protocol.Lineage) {
-	t.Helper()
+func (c *Company) Open(tb testing.TB, lineage protocol.Lineage) {
+	tb.Helper()
 	o := store.StreamOpening{Agent: c.Agent, BootNonce: "b1", InstallID: "i1", Lineage: lineage, Position: 8122,
 		AgentVersion: "1.0.0", Platform: "windows/amd64", PlanHash: "p1", Now: c.now}
 	for _, k := range record.All() {
-		o.Schemas = append(o.Schemas, protocoltest.Schema(t, k.Name).Schema)
+		o.Schemas = append(o.Schemas, protocoltest.Schema(tb, k.Name).Schema)
 	}
-	_, kinds, err := c.Store.OpenStream(t.Context(), c.Tenant, c.Stream, o)
+	_, kinds, err := c.Store.OpenStream(tb.Context(), c.Tenant, c.Stream, o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	c.In(t, func(tx *store.StreamTx) error {
+	c.In(tb, func(tx *store.StreamTx) error {
 		for _, k := range kinds {
-			if err := tx.SetKind(t.Context(), protocol.KindStatus{Kind: k.Kind, State: protocol.KindOK}, ""); err != nil {
+			if err := tx.SetKind(tb.Context(), protocol.KindStatus{Kind: k.Kind, State: protocol.KindOK}, ""); err != nil {
 				return err
 			}
 		}
-		return tx.SetCheckpoint(t.Context(), store.Checkpoint{AppliedSeq: 1, Lineage: lineage, Position: 8123,
+		return tx.SetCheckpoint(tb.Context(), store.Checkpoint{AppliedSeq: 1, Lineage: lineage, Position: 8123,
 			CapturedAt: c.now.UnixMilli(), AppliedAt: c.now.UnixMilli()})
 	})
 }
 
 // In runs f in a transaction on the company's stream.
-func (c *Company) In(t testing.TB, f func(*store.StreamTx) error) {
-	t.Helper()
-	if err := c.Store.InStream(t.Context(), c.Tenant, c.Stream, f); err != nil {
-		t.Fatal(err)
+func (c *Company) In(tb testing.TB, f func(*store.StreamTx) error) {
+	tb.Helper()
+	if err := c.Store.InStream(tb.Context(), c.Tenant, c.Stream, f); err != nil {
+		tb.Fatal(err)
 	}
 }
 
 // Put applies rows of a kind, the way the writer does: encoded, decoded, staged.
-func (c *Company) Put(t testing.TB, kind string, rows ...Row) {
-	t.Helper()
-	schema := protocoltest.Schema(t, kind)
+func (c *Company) Put(tb testing.TB, kind string, rows ...Row) {
+	tb.Helper()
+	schema := protocoltest.Schema(tb, kind)
 	k := record.ByName(kind)
 	encoded := make([]protocol.Row, len(rows))
 	for i, r := range rows {
 		for name := range r {
 			if k.Field(name) < 0 {
-				t.Fatalf("record kind %s has no field %s", kind, name)
+				tb.Fatalf("record kind %s has no field %s", kind, name)
 			}
 		}
 		encoded[i] = protocol.Row{Op: protocol.Insert, Version: protocol.Position(i + 1)}
 		for _, f := range k.Fields {
 			v, err := value(f, r)
 			if err != nil {
-				t.Fatalf("%s.%s: %v", kind, f.Name, err)
+				tb.Fatalf("%s.%s: %v", kind, f.Name, err)
 			}
 			encoded[i].Values = append(encoded[i].Values, v)
 		}
 	}
-	batch := protocoltest.Batch(t, protocoltest.Header(1, kind), schema, encoded)
+	batch := protocoltest.Batch(tb, protocoltest.Header(1, kind), schema, encoded)
 	stage := c.Store.NewStage(schema)
 	d, err := protocol.NewDecoder(batch, protocoltest.Schemas(schema))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for {
 		_, n, err := d.NextSection()
@@ -123,20 +123,20 @@ func (c *Company) Put(t testing.TB, kind string, rows ...Row) {
 			break
 		}
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		for range n {
 			var r protocol.DecodedRow
 			if err := d.Row(&r); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			if err := stage.Upsert(&r); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 		}
 	}
-	c.In(t, func(tx *store.StreamTx) error {
-		_, err := tx.Apply(t.Context(), stage, store.ApplyOptions{CapturedAt: c.now.UnixMilli(), ReceivedAt: c.now.UnixMilli()})
+	c.In(tb, func(tx *store.StreamTx) error {
+		_, err := tx.Apply(tb.Context(), stage, store.ApplyOptions{CapturedAt: c.now.UnixMilli(), ReceivedAt: c.now.UnixMilli()})
 		return err
 	})
 }

@@ -25,6 +25,7 @@ func (c *Company) anna() store.EmployeeRef {
 }
 
 func users(t *testing.T, o Opened) {
+	t.Helper()
 	anna := func(t *testing.T) identity.User {
 		t.Helper()
 		u := identity.User{Username: "Anna " + t.Name(), Name: "Anna Holm", Role: identity.Employee, EmployeeNo: "10", PasswordHash: "h"}
@@ -121,6 +122,7 @@ func users(t *testing.T, o Opened) {
 }
 
 func sessions(t *testing.T, o Opened) {
+	t.Helper()
 	s := o.Store.Sessions()
 	t.Run("a session is what was last committed, until it is deleted", func(t *testing.T) {
 		for _, data := range [][]byte{{1, 0, 2}, {3}} {
@@ -156,6 +158,7 @@ func sessions(t *testing.T, o Opened) {
 }
 
 func pages(t *testing.T, o Opened) {
+	t.Helper()
 	t.Run("an employee's own records, and nobody else's", func(t *testing.T) {
 		c, other := company(t, o, "one"), company(t, o, "two")
 		for n, of := range []*Company{c, other} {

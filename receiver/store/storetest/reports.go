@@ -72,6 +72,7 @@ func (c *Company) history(t *testing.T, id protocol.ReportID) []report.Event {
 }
 
 func reports(t *testing.T, o Opened) {
+	t.Helper()
 	wantHistory := func(t *testing.T, c *Company, id protocol.ReportID, want ...report.Event) {
 		t.Helper()
 		if diff := cmp.Diff(want, c.history(t, id)); diff != "" {

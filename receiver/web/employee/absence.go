@@ -37,11 +37,11 @@ type AbsenceLine struct {
 
 func (p *Pages) absence(c *gin.Context, v *ui.Visit) error {
 	page := Absence{Frame: p.ui.Frame(v, "absence.title", "absence")}
-	o, err := p.own(c, v)
+	o, err := p.own(c.Request.Context(), v)
 	if err != nil {
 		return err
 	}
-	absences, err := p.records.Absences(c, me(v), maxAbsences)
+	absences, err := p.records.Absences(c.Request.Context(), me(v), maxAbsences)
 	if err != nil {
 		return err
 	}

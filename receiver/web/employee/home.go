@@ -30,24 +30,24 @@ type Home struct {
 
 func (p *Pages) home(c *gin.Context, v *ui.Visit) error {
 	page := Home{Frame: p.ui.Frame(v, "home.title", "home"), FirstName: firstName(v.User.Name)}
-	record, err := p.records.Employee(c, me(v))
+	record, err := p.records.Employee(c.Request.Context(), me(v))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	if err == nil && !record.Active {
 		page.LeftOn = record.LeftOn
 	}
-	if page.NextPay, err = p.records.NextPayDate(c, v.User.Tenant, v.User.Stream, p.ui.Today()); err != nil {
+	if page.NextPay, err = p.records.NextPayDate(c.Request.Context(), v.User.Tenant, v.User.Stream, p.ui.Today()); err != nil {
 		return err
 	}
-	payslips, err := p.records.Payslips(c, me(v), 1)
+	payslips, err := p.records.Payslips(c.Request.Context(), me(v), 1)
 	if err != nil {
 		return err
 	}
 	if len(payslips) > 0 {
 		page.Latest = &payslips[0]
 	}
-	own, err := p.own(c, v)
+	own, err := p.own(c.Request.Context(), v)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type Payslips struct {
 
 func (p *Pages) payslips(c *gin.Context, v *ui.Visit) error {
 	page := Payslips{Frame: p.ui.Frame(v, "payslips.title", "payslips")}
-	all, err := p.records.Payslips(c, me(v), maxPayslips)
+	all, err := p.records.Payslips(c.Request.Context(), me(v), maxPayslips)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (p *Pages) payslips(c *gin.Context, v *ui.Visit) error {
 			page.Payslips = append(page.Payslips, s)
 		}
 	}
-	ages, err := p.records.KindAges(c, v.User.Tenant, v.User.Stream)
+	ages, err := p.records.KindAges(c.Request.Context(), v.User.Tenant, v.User.Stream)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ type PayslipSection struct {
 }
 
 func (p *Pages) payslip(c *gin.Context, v *ui.Visit) error {
-	slip, lines, err := p.records.Payslip(c, me(v), c.Param("no"))
+	slip, lines, err := p.records.Payslip(c.Request.Context(), me(v), c.Param("no"))
 	if err != nil {
 		return p.foreign(c, v, err)
 	}
@@ -77,7 +77,7 @@ func (p *Pages) payslip(c *gin.Context, v *ui.Visit) error {
 	if slip.DocumentNo != "" {
 		page.Href = "/payslips/" + url.PathEscape(slip.No) + "/document"
 	}
-	ages, err := p.records.KindAges(c, v.User.Tenant, v.User.Stream)
+	ages, err := p.records.KindAges(c.Request.Context(), v.User.Tenant, v.User.Stream)
 	if err != nil {
 		return err
 	}
@@ -90,12 +90,12 @@ func (p *Pages) foreign(c *gin.Context, v *ui.Visit, err error) error {
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	exists, lookErr := p.records.PayslipExists(c, me(v), c.Param("no"))
+	exists, lookErr := p.records.PayslipExists(c.Request.Context(), me(v), c.Param("no"))
 	if lookErr != nil {
 		return errors.Join(err, lookErr)
 	}
 	if exists {
-		p.log.WarnContext(c, "another employee's payslip refused", "user", v.User, "route", c.FullPath(), "from", v.Address)
+		p.log.WarnContext(c.Request.Context(), "another employee's payslip refused", "user", v.User, "route", c.FullPath(), "from", v.Address)
 	}
 	return err
 }
@@ -119,15 +119,15 @@ func sections(lines []store.PayslipLine) []PayslipSection {
 
 // document sends the PDF of an own payslip.
 func (p *Pages) document(c *gin.Context, v *ui.Visit) error {
-	slip, _, err := p.records.Payslip(c, me(v), c.Param("no"))
+	slip, _, err := p.records.Payslip(c.Request.Context(), me(v), c.Param("no"))
 	if err != nil {
 		return p.foreign(c, v, err)
 	}
-	doc, err := p.records.Document(c, me(v), slip.DocumentNo)
+	doc, err := p.records.Document(c.Request.Context(), me(v), slip.DocumentNo)
 	if err != nil {
 		return err
 	}
-	content, err := p.records.Blob(c, v.User.Tenant, doc.Blob)
+	content, err := p.records.Blob(c.Request.Context(), v.User.Tenant, doc.Blob)
 	if err != nil {
 		return err
 	}

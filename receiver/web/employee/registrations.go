@@ -23,7 +23,7 @@ func (p *Pages) registrations(c *gin.Context, v *ui.Visit) error {
 	if c.Query("done") == "deleted" {
 		page.Notice = "registrations.deleted"
 	}
-	o, err := p.own(c, v)
+	o, err := p.own(c.Request.Context(), v)
 	if err != nil {
 		return err
 	}
@@ -62,11 +62,11 @@ func (p *Pages) registration(c *gin.Context, v *ui.Visit) error {
 }
 
 func (p *Pages) oneReport(c *gin.Context, v *ui.Visit) (report.Report, ReportLine, error) {
-	r, err := p.records.Report(c, me(v), protocol.ReportID(c.Param("id")))
+	r, err := p.records.Report(c.Request.Context(), me(v), protocol.ReportID(c.Param("id")))
 	if err != nil {
 		return r, ReportLine{}, err
 	}
-	o, err := p.own(c, v)
+	o, err := p.own(c.Request.Context(), v)
 	return r, o.line(r), err
 }
 
@@ -105,7 +105,7 @@ func (p *Pages) confirmCancel(c *gin.Context, v *ui.Visit) error {
 
 func (p *Pages) cancel(c *gin.Context, v *ui.Visit) error {
 	id := protocol.ReportID(c.Param("id"))
-	err := p.records.CancelReport(c, me(v), id, v.User.Name, p.ui.Now())
+	err := p.records.CancelReport(c.Request.Context(), me(v), id, v.User.Name, p.ui.Now())
 	href := "/registrations/" + string(id)
 	var late *report.TransitionError
 	switch {
@@ -114,6 +114,6 @@ func (p *Pages) cancel(c *gin.Context, v *ui.Visit) error {
 	case err != nil:
 		return err
 	}
-	p.log.InfoContext(c, "report cancelled", "report", string(id), "user", v.User)
+	p.log.InfoContext(c.Request.Context(), "report cancelled", "report", string(id), "user", v.User)
 	return ui.Redirect(c, href+"?done=cancelled")
 }

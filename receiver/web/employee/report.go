@@ -44,7 +44,7 @@ func (p *Pages) newAbsence(c *gin.Context, v *ui.Visit) error {
 }
 
 func (p *Pages) editAbsence(c *gin.Context, v *ui.Visit) error {
-	d, err := p.records.Draft(c, v.User.Tenant, v.User.ID, c.Param("key"))
+	d, err := p.records.Draft(c.Request.Context(), v.User.Tenant, v.User.ID, c.Param("key"))
 	if errors.Is(err, store.ErrNotFound) {
 		return p.alreadySent(c, v, c.Param("key"), err)
 	}
@@ -56,7 +56,7 @@ func (p *Pages) editAbsence(c *gin.Context, v *ui.Visit) error {
 
 // alreadySent leads from the address of a draft to the report it became.
 func (p *Pages) alreadySent(c *gin.Context, v *ui.Visit, key string, notFound error) error {
-	r, err := p.records.ReportByKey(c, v.User.Tenant, v.User.ID, key)
+	r, err := p.records.ReportByKey(c.Request.Context(), v.User.Tenant, v.User.ID, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return notFound
 	}
@@ -68,10 +68,10 @@ func (p *Pages) alreadySent(c *gin.Context, v *ui.Visit, key string, notFound er
 
 func (p *Pages) showForm(c *gin.Context, v *ui.Visit, status int, page ReportAbsence) error {
 	var err error
-	if page.Types, err = p.reportable(c, v); err != nil {
+	if page.Types, err = p.reportable(c.Request.Context(), v); err != nil {
 		return err
 	}
-	ages, err := p.records.KindAges(c, v.User.Tenant, v.User.Stream)
+	ages, err := p.records.KindAges(c.Request.Context(), v.User.Tenant, v.User.Stream)
 	if err != nil {
 		return err
 	}
@@ -103,21 +103,22 @@ func typeNos(types []store.AbsenceType) []string {
 
 // saveAbsence keeps what was typed as a draft and goes on to check the answers, or shows what is wrong.
 func (p *Pages) saveAbsence(c *gin.Context, v *ui.Visit) error {
-	if err := c.Request.ParseForm(); err != nil {
+	values, err := ui.Form(c)
+	if err != nil {
 		return err
 	}
-	key, form := keyOf(c.Request.PostForm), typed(c.Request.PostForm)
-	_, err := p.records.ReportByKey(c, v.User.Tenant, v.User.ID, key)
+	key, form := keyOf(values), typed(values)
+	_, err = p.records.ReportByKey(c.Request.Context(), v.User.Tenant, v.User.ID, key)
 	if !errors.Is(err, store.ErrNotFound) {
 		return p.alreadySent(c, v, key, err) // the back button, after it was sent
 	}
-	types, err := p.reportable(c, v)
+	types, err := p.reportable(c.Request.Context(), v)
 	if err != nil {
 		return err
 	}
 	_, flaws := form.Check(typeNos(types), p.ui.Today())
-	if form != (report.AbsenceForm{}) {
-		if err := p.saveDraft(c, v.User, key, form); err != nil {
+	if form.Type != "" || form.FirstDay != "" {
+		if err := p.saveDraft(c.Request.Context(), v.User, key, form); err != nil {
 			return err
 		}
 	}
@@ -190,7 +191,7 @@ type CheckAbsence struct {
 
 func (p *Pages) checkAbsence(c *gin.Context, v *ui.Visit) error {
 	key := c.Param("key")
-	a, t, err := p.checked(c, v, key)
+	a, t, err := p.checked(c.Request.Context(), v, key)
 	if err != nil {
 		return p.incomplete(c, v, key, err)
 	}
@@ -199,7 +200,7 @@ func (p *Pages) checkAbsence(c *gin.Context, v *ui.Visit) error {
 	if a.Hours != "" {
 		page.Hours = parseDecimal(a.Hours)
 	}
-	known, err := p.records.Absences(c, me(v), maxAbsences)
+	known, err := p.records.Absences(c.Request.Context(), me(v), maxAbsences)
 	if err != nil {
 		return err
 	}
@@ -250,11 +251,11 @@ func (p *Pages) incomplete(c *gin.Context, v *ui.Visit, key string, err error) e
 // submitAbsence sends the report. However often it is asked, one key makes one report.
 func (p *Pages) submitAbsence(c *gin.Context, v *ui.Visit) error {
 	key := c.Param("key")
-	a, _, err := p.checked(c, v, key)
+	a, _, err := p.checked(c.Request.Context(), v, key)
 	if err != nil {
 		return p.incomplete(c, v, key, err)
 	}
-	r, first, err := p.records.SubmitReport(c, report.Submission{
+	r, first, err := p.records.SubmitReport(c.Request.Context(), report.Submission{
 		Tenant: v.User.Tenant, Stream: v.User.Stream, User: v.User.ID, Actor: v.User.Name, EmployeeNo: v.User.EmployeeNo,
 		Type: report.TypeAbsence, Fields: a.Fields(), Key: key, At: p.ui.Now(),
 	})
@@ -262,14 +263,14 @@ func (p *Pages) submitAbsence(c *gin.Context, v *ui.Visit) error {
 		return err
 	}
 	if first {
-		p.log.InfoContext(c, "report submitted", "report", r, "user", v.User)
-		p.wake(c, r.Tenant, r.Stream)
+		p.log.InfoContext(c.Request.Context(), "report submitted", "report", r, "user", v.User)
+		p.wake(c.Request.Context(), r.Tenant, r.Stream)
 	}
 	return ui.Redirect(c, "/registrations/"+string(r.ID)+"/receipt")
 }
 
 func (p *Pages) deleteDraft(c *gin.Context, v *ui.Visit) error {
-	if err := p.records.DeleteDraft(c, v.User.Tenant, v.User.ID, c.Param("key")); err != nil {
+	if err := p.records.DeleteDraft(c.Request.Context(), v.User.Tenant, v.User.ID, c.Param("key")); err != nil {
 		return err
 	}
 	return ui.Redirect(c, "/registrations?done=deleted")

@@ -40,7 +40,7 @@ func agentHref(t protocol.TenantID, a protocol.AgentID) string {
 }
 
 func (p *Pages) agent(c *gin.Context, v *ui.Visit) error {
-	a, kinds, err := p.find(c, c.Param("tenant"), c.Param("agent"))
+	a, kinds, err := p.find(c.Request.Context(), c.Param("tenant"), c.Param("agent"))
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ type Decide struct {
 }
 
 func (p *Pages) waiting(c *gin.Context) (store.FleetAgent, store.FleetKind, error) {
-	a, kinds, err := p.find(c, c.Param("tenant"), c.Param("agent"))
+	a, kinds, err := p.find(c.Request.Context(), c.Param("tenant"), c.Param("agent"))
 	if err != nil {
 		return a, store.FleetKind{}, err
 	}
@@ -122,14 +122,14 @@ func (p *Pages) decide(c *gin.Context, v *ui.Visit) error {
 	}
 	decision := c.Param("decision")
 	if decision == release {
-		err = p.fleet.ReleaseKind(c, a.Tenant, a.Stream.ID, k.Kind)
+		err = p.fleet.ReleaseKind(c.Request.Context(), a.Tenant, a.Stream.ID, k.Kind)
 	} else {
-		err = p.fleet.SuspendKind(c, a.Tenant, a.Stream.ID, k.Kind, "Refused by operations: "+k.Cause)
+		err = p.fleet.SuspendKind(c.Request.Context(), a.Tenant, a.Stream.ID, k.Kind, "Refused by operations: "+k.Cause)
 	}
 	if err != nil {
 		return err
 	}
-	p.log.InfoContext(c, "record kind decided", "tenant", int64(a.Tenant), "stream", int64(a.Stream.ID), "kind", k.Kind,
+	p.log.InfoContext(c.Request.Context(), "record kind decided", "tenant", int64(a.Tenant), "stream", int64(a.Stream.ID), "kind", k.Kind,
 		"decision", decision, "user", v.User)
 	return ui.Redirect(c, agentHref(a.Tenant, a.Agent)+"?done="+decision)
 }

@@ -38,7 +38,7 @@ type AgentRow struct {
 func (p *Pages) agents(c *gin.Context, v *ui.Visit) error {
 	page := Agents{Frame: p.ui.Frame(v, "agents.title", "agents"), State: State(c.Query("state")), Query: strings.TrimSpace(c.Query("q"))}
 	page.Wide, page.Refresh = true, refreshSeconds
-	all, err := p.fleet.Fleet(c)
+	all, err := p.fleet.Fleet(c.Request.Context())
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func (p *Pages) language(c *gin.Context, v *ui.Visit) error {
 	chosen := ui.ParseLanguage(c.PostForm("language"))
 	setCookie(c, LanguageCookie, string(chosen), languageFor)
 	if v.User.ID != 0 {
-		if err := p.sessions.SetLanguage(c, v.User, chosen); err != nil {
+		if err := p.sessions.SetLanguage(c.Request.Context(), v.User, chosen); err != nil {
 			return err
 		}
 	}

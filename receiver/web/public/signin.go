@@ -2,7 +2,6 @@ package public
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,7 +41,7 @@ func (p *Pages) signInForm(c *gin.Context, v *ui.Visit) error {
 	page := newSignIn(p.ui, v)
 	page.Return = after
 	if cookie, err := c.Cookie(usernameCookie); err == nil && cookie != "" {
-		name, err := p.identity.Remembered(c, cookie)
+		name, err := p.identity.Remembered(c.Request.Context(), cookie)
 		if err != nil {
 			return err
 		}
@@ -52,19 +51,19 @@ func (p *Pages) signInForm(c *gin.Context, v *ui.Visit) error {
 }
 
 func newSignIn(u *ui.UI, v *ui.Visit) SignIn {
-	page := SignIn{Frame: u.Frame(v, "sign_in.title", ""), Return: "/"}
-	return page
+	return SignIn{Frame: u.Frame(v, "sign_in.title", ""), Return: "/"}
 }
 
 // Resume shows the sign-in page in place of a form's answer: its session has ended. What was typed
 // travels along and is there again after signing in.
 func Resume(c *gin.Context, u *ui.UI, v *ui.Visit) error {
-	if err := c.Request.ParseForm(); err != nil {
-		return fmt.Errorf("read form: %w", err)
+	form, err := ui.Form(c)
+	if err != nil {
+		return err
 	}
 	page := newSignIn(u, v)
 	page.Resumed = true
-	for name, values := range c.Request.PostForm {
+	for name, values := range form {
 		page.Carried = append(page.Carried, Carried{Name: carriedPrefix + name, Value: strings.Join(values, "\n")})
 	}
 	slices.SortFunc(page.Carried, func(a, b Carried) int { return strings.Compare(a.Name, b.Name) })
@@ -72,21 +71,22 @@ func Resume(c *gin.Context, u *ui.UI, v *ui.Visit) error {
 }
 
 func (p *Pages) signIn(c *gin.Context, v *ui.Visit) error {
-	if err := c.Request.ParseForm(); err != nil {
-		return fmt.Errorf("read form: %w", err)
+	form, err := ui.Form(c)
+	if err != nil {
+		return err
 	}
 	page := newSignIn(p.ui, v)
-	page.Username = c.PostForm("username")
-	page.Remember = c.PostForm("remember") != ""
-	page.Return = localPath(c.PostForm("return"))
+	page.Username = form.Get("username")
+	page.Remember = form.Get("remember") != ""
+	page.Return = localPath(form.Get("return"))
 	carried := url.Values{}
-	for name, values := range c.Request.PostForm {
+	for name, values := range form {
 		if field, ok := strings.CutPrefix(name, carriedPrefix); ok {
 			carried[field] = values
 			page.Carried = append(page.Carried, Carried{Name: name, Value: strings.Join(values, "\n")})
 		}
 	}
-	u, err := p.identity.SignIn(c, page.Username, c.PostForm("password"), v.Address)
+	u, err := p.identity.SignIn(c.Request.Context(), page.Username, form.Get("password"), v.Address)
 	var throttled *identity.ThrottledError
 	switch locale := p.ui.Locale(v.Language); {
 	case errors.Is(err, identity.ErrCredentials):
@@ -102,7 +102,7 @@ func (p *Pages) signIn(c *gin.Context, v *ui.Visit) error {
 }
 
 func (p *Pages) enter(c *gin.Context, u identity.User, page SignIn, carried url.Values) error {
-	if err := p.sessions.Begin(c, u); err != nil {
+	if err := p.sessions.Begin(c.Request.Context(), u); err != nil {
 		return err
 	}
 	if err := p.remember(c, u, page.Remember); err != nil {
@@ -110,7 +110,7 @@ func (p *Pages) enter(c *gin.Context, u identity.User, page SignIn, carried url.
 	}
 	after := page.Return
 	if len(carried) > 0 && ui.Employees.Allows(u) {
-		at, err := p.keeper.Keep(c, u, carried)
+		at, err := p.keeper.Keep(c.Request.Context(), u, carried)
 		if err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (p *Pages) enter(c *gin.Context, u identity.User, page SignIn, carried url.
 // remember renews, or drops, the username cookie as the user ticked.
 func (p *Pages) remember(c *gin.Context, u identity.User, wanted bool) error {
 	if old, err := c.Cookie(usernameCookie); err == nil && old != "" {
-		if err := p.identity.Forget(c, old); err != nil {
+		if err := p.identity.Forget(c.Request.Context(), old); err != nil {
 			return err
 		}
 		dropCookie(c, usernameCookie)
@@ -135,7 +135,7 @@ func (p *Pages) remember(c *gin.Context, u identity.User, wanted bool) error {
 	if !wanted {
 		return nil
 	}
-	handle, err := p.identity.Remember(c, u)
+	handle, err := p.identity.Remember(c.Request.Context(), u)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (p *Pages) remember(c *gin.Context, u identity.User, wanted bool) error {
 }
 
 func (p *Pages) signOut(c *gin.Context, _ *ui.Visit) error {
-	if err := p.sessions.End(c); err != nil {
+	if err := p.sessions.End(c.Request.Context()); err != nil {
 		return err
 	}
 	return ui.Redirect(c, "/sign-in")

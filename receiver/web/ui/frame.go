@@ -2,7 +2,9 @@ package ui
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/gin-gonic/gin"
 
@@ -105,6 +107,14 @@ func Home(u identity.User) string {
 		return "/operations"
 	}
 	return "/welcome"
+}
+
+// Form returns the fields of the form that a request carries in its body; the address does not count.
+func Form(c *gin.Context) (url.Values, error) {
+	if err := c.Request.ParseForm(); err != nil {
+		return nil, fmt.Errorf("read form: %w", err)
+	}
+	return c.Request.PostForm, nil //nolint:forbidigo // the field of a request, not http.PostForm
 }
 
 // Redirect sends the visitor on after a form: GET the address.

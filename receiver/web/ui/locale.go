@@ -38,6 +38,7 @@ func (l *Locale) funcs(static *Static) template.FuncMap {
 		"day":       l.Day,
 		"days":      l.Days,
 		"soon":      l.Soon,
+		"daymonth":  l.dayMonth,
 		"period":    l.Period,
 		"moment":    l.Moment,
 		"exact":     l.Exact,

@@ -115,6 +115,6 @@ func (s *Static) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Length", fmt.Sprint(len(body)))
 	if r.Method == http.MethodGet {
-		w.Write(body) // a visitor who went away needs no answer
+		w.Write(body) //nolint:errcheck // a visitor who went away needs no answer
 	}
 }
