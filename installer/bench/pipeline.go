@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"lessor.dk/portalsync/agent/plan"
@@ -183,7 +184,6 @@ func (r *run) direct(ctx context.Context, name string) (Measure, error) {
 	if err != nil {
 		return Measure{}, err
 	}
-	backends := r.backends()
 	began := time.Now()
 	p, err := stage.Start("direct", filepath.Join(r.dir, "direct.log"), r.cfg.Self,
 		append([]string{"bench", "direct", r.cfg.Store, target}, r.files...)...)
@@ -194,7 +194,7 @@ func (r *run) direct(ctx context.Context, name string) (Measure, error) {
 		return Measure{}, err
 	}
 	m := Measure{Seconds: time.Since(began).Seconds(), Processes: map[string]ProcessMeasure{}}
-	if err := r.awaitBackends(ctx, backends); err != nil {
+	if err := r.awaitBackends(ctx); err != nil {
 		return Measure{}, err
 	}
 	cpu, peak, _ := p.Usage()
@@ -202,20 +202,19 @@ func (r *run) direct(ctx context.Context, name string) (Measure, error) {
 	return m, r.addServers(&m, before)
 }
 
-// backends counts PostgreSQL's processes.
-func (r *run) backends() int {
-	if r.servers.postgres == nil {
-		return 0
-	}
-	return len(childrenOf(r.servers.postgres.Pid()))
-}
-
-// awaitBackends waits until the server has let go of the baseline's connection: only then has it counted its usage.
-func (r *run) awaitBackends(ctx context.Context, atMost int) error {
+// awaitBackends waits until the server has let go of every connection of ours: only then has it counted their usage.
+func (r *run) awaitBackends(ctx context.Context) error {
 	if r.servers.postgres == nil {
 		return nil
 	}
-	return r.servers.postgres.Await(ctx, func(context.Context) (bool, error) { return r.backends() <= atMost, nil })
+	return r.servers.postgres.Await(ctx, func(context.Context) (bool, error) {
+		for _, pid := range childrenOf(r.servers.postgres.Pid()) {
+			if strings.HasPrefix(titleOf(pid), "postgres: "+databaseUser) {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
 }
 
 // whole starts receiver and agent and waits until the portal equals the main system.

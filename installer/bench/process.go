@@ -95,3 +95,12 @@ func childrenOf(pid int) []int {
 	}
 	return out
 }
+
+// titleOf returns what a process calls itself; empty when it has ended.
+func titleOf(pid int) string {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}

@@ -16,6 +16,9 @@ import (
 	"lessor.dk/portalsync/installer/stage"
 )
 
+// databaseUser is who the benchmark is to PostgreSQL.
+const databaseUser = "bench"
+
 // servers are the real stores of one benchmark. Each is a private process that ends with it.
 type servers struct {
 	postgres *stage.Process // nil for SQLite
@@ -58,7 +61,7 @@ func (s *servers) startPostgres(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	initdb := slices.Concat(prefix, []string{filepath.Join(bin, "initdb"), "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"})
+	initdb := slices.Concat(prefix, []string{filepath.Join(bin, "initdb"), "-D", data, "-U", databaseUser, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"})
 	if out, err := exec.CommandContext(ctx, initdb[0], initdb[1:]...).CombinedOutput(); err != nil {
 		return fmt.Errorf("make database: %w\n%s", err, out)
 	}
@@ -67,7 +70,7 @@ func (s *servers) startPostgres(ctx context.Context, dir string) error {
 	if s.postgres, err = stage.Start("postgres", filepath.Join(dir, "postgres.log"), run[0], run[1:]...); err != nil {
 		return err
 	}
-	s.database = "postgres://bench@/postgres?host=" + data
+	s.database = "postgres://" + databaseUser + "@/postgres?host=" + data
 	return s.postgres.Await(ctx, func(ctx context.Context) (bool, error) {
 		conn, err := pgx.Connect(ctx, s.database)
 		if err != nil {
