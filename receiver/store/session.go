@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -40,8 +41,26 @@ VALUES ($1, $2, $3)
 ON CONFLICT (token) DO UPDATE
 SET data = excluded.data, expires_at = excluded.expires_at`
 
-// CommitCtx adds or replaces a session.
+const sessionStandsSQL = `
+SELECT data, expires_at
+FROM   session
+WHERE  token = $1`
+
+// sessionGrain is by how much a session may expire early: a page that only prolongs its session by less is not
+// worth a write, which would wait behind the records of a pay run on SQLite.
+const sessionGrain = time.Minute
+
+// CommitCtx adds or replaces a session. One whose data stands and whose expiry moves by less than a minute is left.
 func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
+	var stands []byte
+	var expires int64
+	err := s.store.read.QueryRowContext(ctx, sessionStandsSQL, token).Scan(&stands, &expires)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("read session: %w", err)
+	}
+	if err == nil && bytes.Equal(stands, data) && expiry.Sub(instant(expires)).Abs() < sessionGrain {
+		return nil
+	}
 	if _, err := s.store.write.ExecContext(ctx, commitSessionSQL, token, data, millis(expiry)); err != nil {
 		return fmt.Errorf("write session: %w", err)
 	}

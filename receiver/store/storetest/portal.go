@@ -140,6 +140,27 @@ func sessions(t *testing.T, o Opened) {
 			t.Errorf("found = %t (err %v) after Delete", ok, err)
 		}
 	})
+	t.Run("a page that only prolongs its session by seconds writes nothing", func(t *testing.T) {
+		expiry := time.Now().Add(time.Hour)
+		commit := func(data []byte, later time.Duration) string {
+			t.Helper()
+			if err := s.Commit(t.Name(), data, expiry.Add(later)); err != nil {
+				t.Fatal(err)
+			}
+			return o.Writes(t, "session")
+		}
+		first := commit([]byte{1}, 0)
+		if got := commit([]byte{1}, 59*time.Second); got != first {
+			t.Error("59 s later: the session was written")
+		}
+		second := commit([]byte{1}, time.Minute)
+		if second == first {
+			t.Error("a minute later: the session was not written")
+		}
+		if got := commit([]byte{2}, time.Minute); got == second {
+			t.Error("other data: the session was not written")
+		}
+	})
 	t.Run("an expired session is not found, and purged", func(t *testing.T) {
 		if err := s.Commit(t.Name(), []byte{1}, time.Now().Add(-time.Second)); err != nil {
 			t.Fatal(err)
