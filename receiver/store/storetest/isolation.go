@@ -33,12 +33,16 @@ func isolation(t *testing.T, o Opened) {
 		}
 		b.apply(t, "department", dept("10", "Savværk"))
 		a.apply(t, "department", dept("20", "Kontor"))
+		a.apply(t, "department", dept("30", "Lager"))
+		b.running(t, "department", 8)
+		b.apply(t, "department", dept("30", "Køkken"))
+		b.running(t, "department", 9)
 		a.sweeping(t, "department", 7)
 		a.sweepAll(t, "department", 10)
-		if diff := cmp.Diff([]string{"20=Kontor"}, a.depts(t)); diff != "" {
+		if diff := cmp.Diff([]string{"20=Kontor", "30=Lager@7"}, a.depts(t)); diff != "" {
 			t.Errorf("a: %s", diff)
 		}
-		if diff := cmp.Diff([]string{"10=Savværk", "20=Kontor"}, b.depts(t)); diff != "" {
+		if diff := cmp.Diff([]string{"10=Savværk", "20=Kontor", "30=Køkken@8"}, b.depts(t)); diff != "" {
 			t.Errorf("b: %s", diff)
 		}
 		if n := b.count(t, marks, all); n != 1 {
