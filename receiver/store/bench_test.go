@@ -153,14 +153,12 @@ func directPostgres(b *testing.B, url string) func(testing.TB, []protocol.Decode
 		text = text[:0]
 		for _, r := range rows {
 			for _, v := range r.Values {
-				switch v.Kind {
-				case protocol.Null:
+				if v.IsNull() {
 					text = append(text, `\N`...)
-				case protocol.Int:
+				} else if v.Kind == protocol.Int {
 					text = strconv.AppendInt(text, v.N, 10)
-				default:
-					text = append(text, v.S...)
 				}
+				text = append(text, v.S...)
 				text = append(text, '\t')
 			}
 			text = append(strconv.AppendInt(text, int64(r.KeyHash), 10), '\t')
@@ -213,18 +211,18 @@ func directSQLite(b *testing.B, file string) func(testing.TB, []protocol.Decoded
 		if err != nil {
 			tb.Fatal(err)
 		}
+		defer func() { _ = stmt.Close() }()
 		for at := 0; at < len(rows); at += directRows {
 			var args []any
 			for _, r := range rows[at : at+directRows] {
 				for _, v := range r.Values {
-					switch v.Kind {
-					case protocol.Null:
-						args = append(args, nil)
-					case protocol.Int:
-						args = append(args, v.N)
-					default:
-						args = append(args, v.S)
+					var arg any = v.S
+					if v.IsNull() {
+						arg = nil
+					} else if v.Kind == protocol.Int {
+						arg = v.N
 					}
+					args = append(args, arg)
 				}
 				args = append(args, int64(r.KeyHash), int64(r.RowHash), int64(r.Version))
 			}

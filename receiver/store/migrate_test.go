@@ -71,7 +71,7 @@ func compareTables(t *testing.T, db *sql.DB, query string, types map[bool]string
 				add(f.Name, binary, !f.Nullable)
 			case record.Text, record.Document:
 				add(f.Name, types[false], !f.Nullable)
-			default:
+			case record.Int, record.Decimal, record.Date, record.Time, record.Instant:
 				add(f.Name, number, !f.Nullable)
 			}
 		}

@@ -78,7 +78,7 @@ func appendCopy(b []byte, t record.Type, v *protocol.Value) []byte {
 	}
 	start := 0
 	for i := range len(v.S) {
-		escape := byte(0)
+		var escape byte
 		switch v.S[i] {
 		case '\\':
 			escape = '\\'

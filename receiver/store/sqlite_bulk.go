@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -130,34 +132,44 @@ func (t *valueTx) each(ctx context.Context, args []any, stride int, text func(b 
 	return total, err
 }
 
-// chunks prepares the statement for full chunks once, and once for the rest.
+// chunks runs a statement over all arguments: prepared once for full chunks, and once for the rest.
 func (t *valueTx) chunks(ctx context.Context, args []any, stride int, text func(*strings.Builder, int), run func(*sql.Stmt, []any) error) error {
-	for rows := rowsPerStatement; len(args) > 0; rows = len(args) / stride {
-		if rows = min(rows, len(args)/stride); rows == 0 {
-			return nil
+	full := len(args) / stride / rowsPerStatement * rowsPerStatement
+	for _, part := range []struct {
+		rows int // per statement
+		args []any
+	}{
+		{rowsPerStatement, args[:full*stride]},
+		{len(args)/stride - full, args[full*stride:]},
+	} {
+		if len(part.args) == 0 {
+			continue
 		}
 		var b strings.Builder
-		text(&b, rows)
-		stmt, err := t.sqlTx.PrepareContext(ctx, b.String())
-		if err != nil {
-			return fmt.Errorf("prepare: %w", err)
-		}
-		for len(args) >= rows*stride && err == nil {
-			err = run(stmt, args[:rows*stride])
-			args = args[rows*stride:]
-		}
-		if closed := stmt.Close(); err == nil {
-			err = closed
-		}
-		if err != nil {
+		text(&b, part.rows)
+		if err := t.runAll(ctx, b.String(), part.args, part.rows*stride, run); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeRows writes "(fixed, ?, ?), …" for n rows of count arguments; one argument without fixed has no parentheses' need
-// but is legal with them.
+// runAll prepares a statement and runs it for every count arguments.
+func (t *valueTx) runAll(ctx context.Context, text string, args []any, count int, run func(*sql.Stmt, []any) error) (err error) {
+	stmt, err := t.sqlTx.PrepareContext(ctx, text)
+	if err != nil {
+		return fmt.Errorf("prepare: %w", err)
+	}
+	defer func() { err = errors.Join(err, stmt.Close()) }()
+	for chunk := range slices.Chunk(args, count) {
+		if err := run(stmt, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeRows writes "(fixed, ?, ?), …" for n rows of count arguments.
 func writeRows(b *strings.Builder, fixed string, count, n int) {
 	row := strings.TrimSuffix(strings.Repeat("?, ", count), ", ")
 	if fixed != "" {

@@ -111,7 +111,7 @@ func (c *cluster) run(t testing.TB) {
 		return
 	}
 	bin := postgresBin(t)
-	dir, err := os.MkdirTemp("", "portalsync-postgres-")
+	dir, err := os.MkdirTemp("", "portalsync-postgres-") //nolint:usetesting // the server outlives the test that starts it
 	if err != nil {
 		t.Fatalf("make PostgreSQL directory: %v", err)
 	}
@@ -160,7 +160,7 @@ func (c *cluster) start(ctx context.Context, bin, dir string) error {
 	} {
 		args = append(args, "-c", setting)
 	}
-	server, err := start(dir, as, true, "QUIT", args...)
+	server, err := start(dir, as, "QUIT", args...)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ package testenv
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,35 +21,32 @@ import (
 	"time"
 )
 
-// watch runs a program, says its process id, and when its input ends kills the program and removes the directory
-// given first, if any. Its own process group keeps a Ctrl-C at the terminal from ending it before it has cleaned up.
+// watch runs a program in a directory, says its process id, and when its input ends kills the program and removes the
+// directory; a line of input before the end keeps it. Its own process group keeps a Ctrl-C at the terminal from ending
+// it before it has cleaned up.
 const watch = `
-remove=$1; signal=$2; log=$3; shift 3
-"$@" </dev/null >>"$log" 2>&1 &
+dir=$1; signal=$2; shift 2
+"$@" </dev/null >>"$dir/log" 2>&1 &
 child=$!
 echo $child
-read -r _
+read -r keep
 kill -s "$signal" $child 2>/dev/null
 wait $child
-[ -z "$remove" ] || { cd / && rm -rf "$remove"; }
+[ -n "$keep" ] || { cd / && rm -rf "$dir"; }
 `
 
 // program is a running process.
 type program struct {
 	pid   int
 	log   string
-	stdin io.Closer
+	stdin io.WriteCloser
 	gone  <-chan struct{} // closed when the watching shell has ended
 }
 
-// start runs a program in dir as the given user; nil is ours. When we end, the program gets signal and,
-// if remove is true, dir is removed.
-func start(dir string, user *syscall.Credential, remove bool, signal string, args ...string) (*program, error) {
-	log, removed := filepath.Join(dir, "log"), ""
-	if remove {
-		removed = dir
-	}
-	cmd := exec.Command("sh", append([]string{"-c", watch, "sh", removed, signal, log}, args...)...)
+// start runs a program in dir as the given user; nil is ours. When we end, the program gets signal and dir is removed.
+func start(dir string, user *syscall.Credential, signal string, args ...string) (*program, error) {
+	ctx := context.Background() // it outlives the test that needed it first; stop ends it
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", watch, "sh", dir, signal}, args...)...)
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user, Setpgid: true}
 	stdin, err := cmd.StdinPipe()
@@ -75,14 +73,23 @@ func start(dir string, user *syscall.Credential, remove bool, signal string, arg
 		defer close(gone)
 		_ = cmd.Wait() // the shell's exit code says nothing of the program's
 	}()
-	return &program{pid: pid, log: log, stdin: stdin, gone: gone}, nil
+	return &program{pid: pid, log: filepath.Join(dir, "log"), stdin: stdin, gone: gone}, nil
 }
 
-// stop ends the program and returns when it is gone.
+// stop ends the program, removes its directory and returns when both are gone.
 func (p *program) stop() error {
 	err := p.stdin.Close()
 	<-p.gone
+	if errors.Is(err, os.ErrClosed) { // the shell had ended already
+		return nil
+	}
 	return err
+}
+
+// kill ends the program at once, as a power cut would, and keeps its directory.
+func (p *program) kill() error {
+	_, err := io.WriteString(p.stdin, "keep\n")
+	return errors.Join(err, syscall.Kill(p.pid, syscall.SIGKILL), p.stop())
 }
 
 // ready calls try until it succeeds. After a minute it gives up and quotes the program's log.

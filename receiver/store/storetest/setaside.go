@@ -48,7 +48,7 @@ func guards(t *testing.T, o Opened) {
 				blanked[i].Values[amount] = protocol.IntValue(0)
 			}
 		}
-		st := f.stage(t, "payslip_line", append(blanked, protocoltest.PayslipLines(150, 1)[140:]...)...)
+		st := f.stage(t, "payslip_line", slices.Concat(blanked, protocoltest.PayslipLines(150, 1)[140:])...)
 		f.in(t, func(tx *store.StreamTx) error {
 			if n, err := tx.BlankedBy(t.Context(), st); n != want || err != nil {
 				t.Errorf("blanked = %d (err %v), want %d", n, err, want)
