@@ -6,7 +6,6 @@
 package testenv
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,21 +13,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// watch runs a program in a directory, says its process id, and when its input ends kills the program and removes the
+// watch runs a program in a directory, and when its input ends kills the program and removes the
 // directory; a line of input before the end keeps it. Its own process group keeps a Ctrl-C at the terminal from ending
 // it before it has cleaned up.
 const watch = `
 dir=$1; signal=$2; shift 2
 "$@" </dev/null >>"$dir/log" 2>&1 &
 child=$!
-echo $child
 read -r keep
 kill -s "$signal" $child 2>/dev/null
 wait $child
@@ -37,7 +33,6 @@ wait $child
 
 // program is a running process.
 type program struct {
-	pid   int
 	log   string
 	stdin io.WriteCloser
 	gone  <-chan struct{} // closed when the watching shell has ended
@@ -53,19 +48,7 @@ func start(dir string, user *syscall.Credential, signal string, args ...string) 
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", args[0], err)
 	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", args[0], err)
-	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", args[0], err)
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", args[0], err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", args[0], err)
 	}
 	gone := make(chan struct{})
@@ -73,7 +56,7 @@ func start(dir string, user *syscall.Credential, signal string, args ...string) 
 		defer close(gone)
 		_ = cmd.Wait() // the shell's exit code says nothing of the program's
 	}()
-	return &program{pid: pid, log: filepath.Join(dir, "log"), stdin: stdin, gone: gone}, nil
+	return &program{log: filepath.Join(dir, "log"), stdin: stdin, gone: gone}, nil
 }
 
 // stop ends the program, removes its directory and returns when both are gone.
@@ -86,10 +69,10 @@ func (p *program) stop() error {
 	return err
 }
 
-// kill ends the program at once, as a power cut would, and keeps its directory.
+// kill ends the program with the signal it was started with, and keeps its directory.
 func (p *program) kill() error {
 	_, err := io.WriteString(p.stdin, "keep\n")
-	return errors.Join(err, syscall.Kill(p.pid, syscall.SIGKILL), p.stop())
+	return errors.Join(err, p.stop())
 }
 
 // ready calls try until it succeeds. After a minute it gives up and quotes the program's log.

@@ -2,6 +2,7 @@ package testenv_test
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -23,7 +24,7 @@ func connect(t *testing.T, url string) *pgx.Conn {
 }
 
 func TestPostgres(t *testing.T) {
-	prepared := 0
+	prepared, name := 0, rand.Text()
 	prepare := func(ctx context.Context, url string) error {
 		prepared++
 		conn, err := pgx.Connect(ctx, url)
@@ -36,8 +37,8 @@ func TestPostgres(t *testing.T) {
 		return conn.Close(ctx)
 	}
 	t.Run("each test has a database of its own, made from one template", func(t *testing.T) {
-		a := connect(t, testenv.PostgresFrom(t, "made", prepare))
-		b := connect(t, testenv.PostgresFrom(t, "made", prepare))
+		a := connect(t, testenv.PostgresFrom(t, name, prepare))
+		b := connect(t, testenv.PostgresFrom(t, name, prepare))
 		if _, err := a.Exec(t.Context(), "DELETE FROM made"); err != nil {
 			t.Fatal(err)
 		}
