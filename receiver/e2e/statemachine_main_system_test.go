@@ -28,6 +28,9 @@ INSERT INTO Adresse VALUES (1, 'Allerød'), (2, 'Hillerød');
 INSERT INTO Medarbejder VALUES ('M-fast-1', 'Aase Prøve', 1, 1), ('M-fast-2', 'Bo Prøve', 1, NULL), ('M-fast-3', 'Carl Prøve', 0, 2);
 `
 
+// spoilt is in Aktiv what no truth value is: the row is there and cannot be sent.
+const spoilt = 7
+
 // permanent are employees that the main system always holds.
 var permanent = []string{"M-fast-1", "M-fast-2", "M-fast-3"}
 
@@ -127,11 +130,15 @@ func (m *mainSystem) change(t *rapid.T, ctx context.Context) error {
 		"update permanent": func() (string, []any) {
 			return `UPDATE Medarbejder SET Navn = ? WHERE Nr = ?`, []any{text, rapid.SampledFrom(permanent).Draw(t, "permanent")}
 		},
+		"spoil permanent": func() (string, []any) {
+			return `UPDATE Medarbejder SET Aktiv = ? WHERE Nr = ?`, []any{spoilt, rapid.SampledFrom(permanent).Draw(t, "permanent")}
+		},
+		"mend employees":  func() (string, []any) { return `UPDATE Medarbejder SET Aktiv = 1 WHERE Aktiv = ?`, []any{spoilt} },
 		"delete employee": func() (string, []any) { return `DELETE FROM Medarbejder WHERE Nr = ?`, []any{m1} },
 		"renumber employee": func() (string, []any) {
 			return `UPDATE OR IGNORE Medarbejder SET Nr = ? WHERE Nr = ?`, []any{fmt.Sprintf("M%d", nr.Draw(t, "to")), m1}
 		},
-		"employees in bulk": func() (string, []any) { return bulkEmployees, []any{rapid.IntRange(5, 60).Draw(t, "rows"), text} },
+		"employees in bulk": func() (string, []any) { return bulkEmployees, []any{rapid.IntRange(5, 30).Draw(t, "rows"), text} },
 		"update in bulk": func() (string, []any) {
 			return `UPDATE Medarbejder SET Navn = Navn || ? WHERE Nr LIKE 'B%'`, []any{text}
 		},
