@@ -130,6 +130,6 @@ func copyOf(r *http.Response, body []byte) *http.Response {
 func stranger() *http.Response {
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Type", protocol.MediaJSON)
-	w.WriteString(`{"gen":1,"applied_seq":1000000,"duplicate":true,"lineage":"","position":99,"kinds":[]}`) //nolint:errcheck // a buffer
+	w.WriteString(`{"gen":1,"applied_seq":1000000,"duplicate":true,"lineage":"","position":99,"kinds":[]}`)
 	return w.Result()
 }

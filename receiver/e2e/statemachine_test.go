@@ -13,6 +13,7 @@ import (
 
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/receiver/report"
+	"lessor.dk/portalsync/receiver/store"
 )
 
 var machineTime = flag.Duration("statemachine", 20*time.Second, "how long the state machine test looks for faults, per edition")
@@ -32,13 +33,15 @@ func TestStateMachine(t *testing.T) {
 	for _, name := range sortedKeys(editions) {
 		t.Run(name, func(t *testing.T) {
 			h := newHosted(t, editions[name].db(t), editions[name].redis(t))
-			until, runs := time.Now().Add(*machineTime), 0
+			until, runs, failing := time.Now().Add(*machineTime), 0, false
 			rapid.Check(t, func(t *rapid.T) {
-				if time.Now().After(until) {
+				if !failing && time.Now().After(until) {
 					return
 				}
 				runs++
+				failing = true // shrinking takes the time it takes
 				h.run(t)
+				failing = t.Failed()
 			})
 			t.Logf("%d runs", runs)
 		})
@@ -130,8 +133,7 @@ func (m *machine) agentSteps(t *rapid.T) {
 	m.h.net.fault = noFault
 }
 
-// bothRun lets one agent and the writer do a few things in turn without faults, so that what goes wrong goes wrong
-// in the middle of something.
+// bothRun lets one agent and the writer do a few things in turn, and then something happens, in the middle of it.
 func (m *machine) bothRun(t *rapid.T) {
 	a := m.pick(t)
 	for range rapid.IntRange(1, 15).Draw(t, "rounds") {
@@ -140,6 +142,14 @@ func (m *machine) bothRun(t *rapid.T) {
 		check(t, err)
 		m.c.always(m.ctx, t)
 	}
+	happens := map[string]func() error{
+		"nothing":           func() error { return nil },
+		"the agent dies":    func() error { return m.agentRestarts(t) },
+		"Redis is lost":     func() error { return m.h.redis.client().FlushAll(m.ctx).Err() },
+		"receiver restarts": func() error { return m.receiverRestarts(func() error { return nil }) },
+		"a change":          func() error { return m.c.main.change(t, m.ctx) },
+	}
+	check(t, happens[rapid.SampledFrom(sortedKeys(happens)).Draw(t, "happens")]())
 }
 
 // strangersAnswer is I8: nothing unsigned moves the agent.
@@ -279,7 +289,6 @@ func (m *machine) quiesce(t *rapid.T) {
 	}
 	check(t, m.c.main.track(m.ctx))
 	m.lateRequests(t)
-	check(t, m.h.store.ReleaseStream(m.ctx, m.c.id.Tenant, m.c.id.Stream))
 	check(t, m.releaseSuspended())
 	for quiet := 0; quiet < 3; {
 		if m.settled(t) {
@@ -292,26 +301,42 @@ func (m *machine) quiesce(t *rapid.T) {
 	m.c.i11(m.ctx, t)
 }
 
-// settled runs both sides until neither moves and reports whether they did not move at all.
+// settled runs both sides until neither moves and reports whether they did not move at all. While batches are on
+// their way something is being waited for: a writer's next try, or the agent's patience to run out.
 func (m *machine) settled(t *rapid.T) bool {
-	still := true
+	a, still := m.c.agents[0], true
+	patience := time.Now().Add(10 * stall)
 	for range rounds {
-		worked, err := m.c.agents[0].step(m.ctx, stepTime)
+		worked, err := a.step(m.ctx, stepTime)
 		if err != nil {
 			t.Fatalf("I7: a step without faults: %v", err)
 		}
 		wrote, err := m.h.writer.Step(m.ctx)
 		check(t, err)
 		m.c.always(m.ctx, t)
-		if !worked && !wrote {
+		check(t, m.releaseStream())
+		switch {
+		case worked, wrote:
+			still = false
+		case a.capture.Status().BatchesOut == 0:
 			return still
+		case time.Now().After(patience):
+			t.Fatalf("I7: batches on their way are never applied: %s", m.c.describe(m.ctx, t))
+		default:
+			<-time.After(stall / 10)
 		}
-		still = false
 	}
-	_, kinds, err := m.c.state(m.ctx)
-	check(t, err)
-	t.Fatalf("I7: still moving after %d steps; kinds are %s; agent %+v", rounds, describe(kinds), m.c.agents[0].capture.Status())
+	t.Fatalf("I7: still moving after %d steps: %s", rounds, m.c.describe(m.ctx, t))
 	return false
+}
+
+// releaseStream is a person who has stopped the clone. The agent that stays may be the one whose return raises the alarm.
+func (m *machine) releaseStream() error {
+	st, _, err := m.c.state(m.ctx)
+	if err != nil || st.Status != store.StreamSuspended {
+		return err
+	}
+	return m.h.store.ReleaseStream(m.ctx, m.c.id.Tenant, m.c.id.Stream)
 }
 
 // releaseSuspended releases kinds that a person suspended, so that all of them can become ok.

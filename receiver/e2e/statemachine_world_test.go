@@ -170,7 +170,7 @@ func (c *company) startAgent() error {
 	a := &agent{source: src, client: client}
 	a.capture = capture.New(src, client, capture.Config{
 		Tenant: c.id.Tenant, Stream: c.id.Stream, Plan: c.main.plan.Hash(), Reports: a.deliver,
-		BatchRows: batchRows, Advance: time.Millisecond, Log: testLog(),
+		BatchRows: batchRows, Advance: time.Millisecond, Stall: stall, Log: testLog(),
 	})
 	c.agents = append(c.agents, a)
 	return nil
@@ -187,6 +187,9 @@ func (a *agent) deliver(ctx context.Context, reports []protocol.SealedReport) {
 	in.Receive(ctx, reports)
 	_ = in.Run(ctx) // what was not acknowledged is offered again
 }
+
+// stall is how long an agent waits for batches that the receiver says are queued.
+const stall = 500 * time.Millisecond
 
 // stepTime bounds one step of an agent.
 const stepTime = 5 * time.Second
