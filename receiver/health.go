@@ -101,7 +101,7 @@ func (r *receiver) lookAtDatabase(ctx context.Context, h *health) {
 }
 
 func (r *receiver) lookAtWriting(h *health) {
-	err, since := r.watch.fault()
+	since, err := r.watch.fault()
 	switch {
 	case err == nil:
 	case store.Full(err):

@@ -31,34 +31,34 @@ type fault struct {
 // InStream is the store's, watched.
 func (w *watchedStore) InStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, f func(*store.StreamTx) error) error {
 	err := w.Store.InStream(ctx, tenant, stream, f)
-	w.batches.note(w.ofStore(ctx, err))
+	w.note(ctx, &w.batches, err)
 	return err
 }
 
 // SaveCheckIn is the store's, watched.
 func (w *watchedStore) SaveCheckIn(ctx context.Context, tenant protocol.TenantID, agent protocol.AgentID, status protocol.AgentStatus, address string, at time.Time) error {
 	err := w.Store.SaveCheckIn(ctx, tenant, agent, status, address, at)
-	w.checkIns.note(w.ofStore(ctx, err))
+	w.note(ctx, &w.checkIns, err)
 	return err
 }
 
-// ofStore leaves out what says nothing of the store: rows that it refuses, and who is gone.
-func (w *watchedStore) ofStore(ctx context.Context, err error) error {
+// note remembers an error, unless it says nothing of the store: rows that it refuses, who is gone, and our own end.
+func (w *watchedStore) note(ctx context.Context, f *fault, err error) {
 	if ctx.Err() != nil || errors.Is(err, store.ErrNotFound) || w.Unfit(err) {
-		return nil
+		err = nil
 	}
-	return err
+	f.set(err)
 }
 
-// fault returns why the store cannot be written, and since when; nil if it can.
-func (w *watchedStore) fault() (error, time.Time) {
-	if err, since := w.batches.now(); err != nil {
-		return err, since
+// fault returns why the store cannot be written; nil if it can. Since is when it began.
+func (w *watchedStore) fault() (since time.Time, err error) {
+	if since, err := w.batches.now(); err != nil {
+		return since, err
 	}
 	return w.checkIns.now()
 }
 
-func (f *fault) note(err error) {
+func (f *fault) set(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil && f.err == nil {
@@ -67,11 +67,11 @@ func (f *fault) note(err error) {
 	f.err, f.seen = err, time.Now()
 }
 
-func (f *fault) now() (error, time.Time) {
+func (f *fault) now() (since time.Time, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if time.Since(f.seen) > rememberFault {
-		return nil, time.Time{}
+		return time.Time{}, nil
 	}
-	return f.err, f.since
+	return f.since, f.err
 }
