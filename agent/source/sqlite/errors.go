@@ -32,6 +32,12 @@ func classify(ctx context.Context, err error) error {
 	return err
 }
 
+// passing reports whether classify found an error to be no fault of the statement: the database is busy or gone, or
+// the read was stopped.
+func passing(ctx context.Context, classified error) bool {
+	return ctx.Err() != nil || errors.Is(classified, source.ErrBusy) || errors.Is(classified, source.ErrGone)
+}
+
 // resultCode returns SQLite's primary result code, 0 if err is none of SQLite's.
 func resultCode(err error) int {
 	var e *driver.Error

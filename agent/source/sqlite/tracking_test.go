@@ -346,3 +346,25 @@ func TestStatementsThatFailOnARowAreTheKinds(t *testing.T) {
 		t.Error("the next transaction does not tell it as the kind's error")
 	}
 }
+
+// A read that is stopped in its middle says so, and nobody holds it against the kind.
+func TestAStoppedReadIsNotTheKindsFault(t *testing.T) {
+	db, path := database(t)
+	execute(t, db, `CREATE TABLE d (n TEXT PRIMARY KEY, navn TEXT)`,
+		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO d SELECT 'A' || i, 'Lager' FROM n`)
+	if err := sqlite.Install(t.Context(), db, []string{"d"}); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path, departmentPlan("d", "n", "navn"))
+	tx := begin(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, _, err := tx.Chunk(ctx, "department", nil, 1000, func(*protocol.Row) error { cancel(); return nil })
+	var kind *source.KindError
+	if !errors.Is(err, context.Canceled) || errors.As(err, &kind) {
+		t.Errorf("Chunk = %v, want %v of no kind", err, context.Canceled)
+	}
+	tx.Close()
+	if err := begin(t, s).State().Kinds["department"].Err; err != nil {
+		t.Errorf("the next transaction says of the kind: %v", err)
+	}
+}

@@ -54,7 +54,7 @@ func (t *Tx) begin(ctx context.Context) error {
 	}
 	t.state.At = time.Now()
 	if err := t.conn.QueryRowContext(ctx, stateSQL).Scan(&t.state.Lineage, &t.state.Position); err != nil {
-		if resultCode(err) != 0 && classify(ctx, err) == err || errors.Is(err, sql.ErrNoRows) {
+		if resultCode(err) != 0 && !passing(ctx, classify(ctx, err)) || errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("%w: change tracking is not installed in it: %w", source.ErrGone, err)
 		}
 		return err
@@ -143,16 +143,24 @@ func (t *Tx) Deletes(ctx context.Context, kind string, from protocol.Position, y
 	}
 	s := &l.statements
 	return t.scan(ctx, l, s.deletes, []any{int64(from)}, len(s.recordKey), func(dest []driver.Value) error {
-		c.clear(protocol.Delete)
-		for i, field := range s.recordKey {
-			if constant := l.kind.Fields[field].Value; constant != nil {
-				c.row.Values[field] = *constant
-			} else if c.fields[field].Convert(&c.row.Values[field], dest[i]) != nil {
-				return nil
-			}
+		if !c.convertKey(l, dest) {
+			return nil
 		}
 		return yield(&c.row)
 	})
+}
+
+// convertKey makes the delete of the key in dest and reports whether it can be converted.
+func (c *converters) convertKey(l *layout, dest []driver.Value) bool {
+	c.clear(protocol.Delete)
+	for i, field := range l.statements.recordKey {
+		if constant := l.kind.Fields[field].Value; constant != nil {
+			c.row.Values[field] = *constant
+		} else if c.fields[field].Convert(&c.row.Values[field], dest[i]) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // CountChanges returns an upper bound of the rows that Upserts and Deletes would yield together.
@@ -278,7 +286,7 @@ func (t *Tx) scan(ctx context.Context, l *layout, query string, args []any, colu
 		}
 		defer rows.Close()
 		for n := 1; ; n++ {
-			if err := rows.Next(dest); err == io.EOF {
+			if err := rows.Next(dest); errors.Is(err, io.EOF) {
 				return nil
 			} else if err != nil {
 				return err
@@ -303,7 +311,7 @@ func (t *Tx) readError(ctx context.Context, l *layout, err error) error {
 		return nil
 	}
 	classified := classify(ctx, err)
-	if classified == err {
+	if !passing(ctx, classified) {
 		t.source.fail(l.kind.Record.Name, err)
 		return &source.KindError{Kind: l.kind.Record.Name, Err: err}
 	}
