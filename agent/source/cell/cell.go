@@ -92,8 +92,12 @@ func (c *Converter) Convert(dst *protocol.Value, v any) error {
 		return c.decimal(dst, v)
 	case record.Bool:
 		return boolean(dst, v)
-	case record.Date, record.Time, record.Instant:
-		return c.moment(dst, v)
+	case record.Date:
+		return moment(dst, v, parseDate)
+	case record.Time:
+		return moment(dst, v, parseTime)
+	case record.Instant:
+		return moment(dst, v, func(s string) (int64, error) { return parseInstant(s, c.zone) })
 	case record.Bytes:
 		return content(dst, v, record.MaxTextBytes)
 	case record.Document:
@@ -154,7 +158,7 @@ func (c *Converter) text(v any) (string, error) {
 	return s, nil
 }
 
-func (c *Converter) moment(dst *protocol.Value, v any) error {
+func moment(dst *protocol.Value, v any, parse func(string) (int64, error)) error {
 	var s string
 	switch v := v.(type) {
 	case string:
@@ -164,16 +168,7 @@ func (c *Converter) moment(dst *protocol.Value, v any) error {
 	default:
 		return ErrKind
 	}
-	var n int64
-	var err error
-	switch c.field.Type {
-	case record.Date:
-		n, err = parseDate(s)
-	case record.Time:
-		n, err = parseTime(s)
-	default:
-		n, err = parseInstant(s, c.zone)
-	}
+	n, err := parse(s)
 	*dst = protocol.Value{Kind: protocol.Int, N: n}
 	return err
 }

@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"errors"
 	"math"
 	"strconv"
 
@@ -37,11 +38,10 @@ func integer(dst *protocol.Value, v any) error {
 		n = int64(v)
 	case string:
 		whole, err := parseDecimal([]byte(v), 0)
-		switch err {
-		case nil:
-		case ErrScale:
+		if errors.Is(err, ErrScale) {
 			return ErrWhole
-		default:
+		}
+		if err != nil {
 			return err
 		}
 		n = whole

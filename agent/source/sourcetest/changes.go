@@ -138,7 +138,7 @@ var changePromises = map[string]func(*mainSystem){
 		stop := errors.New("stop")
 		tx := m.begin()
 		_, _, err := tx.Chunk(m.Context(), "employee", nil, 100, func(*protocol.Row) error { return stop })
-		if err != stop {
+		if err != stop { //nolint:errorlint // as it is, not wrapped
 			m.Errorf("Chunk = %v, want %v", err, stop)
 		}
 		if got, err := all(m.Context(), m.source, tx, "employee", 100); err != nil || len(got) != 3 {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ const ambiguous = "ambiguous column name: "
 // checkAliases finds columns that the plan's SQL uses without their alias. They would be read, and leave, without
 // standing in the list of columns that check and preview show. The database resolves the names itself: beside a second
 // copy of every table a column without alias is ambiguous, whatever the SQL around it. The SQL has compiled before.
-func (c *catalog) checkAliases(k *plan.Kind) []error {
+func (c *catalog) checkAliases(ctx context.Context, k *plan.Kind) []error {
 	from := " FROM " + quote(k.Table.Name) + " AS " + k.As
 	tables := []plan.Table{k.Table}
 	for _, j := range k.Joins {
@@ -29,10 +30,7 @@ func (c *catalog) checkAliases(k *plan.Kind) []error {
 		if text == "" {
 			return
 		}
-		prepared, err := c.conn.PrepareContext(c.ctx, "SELECT ("+text+")"+from)
-		if err == nil {
-			err = prepared.Close()
-		}
+		err := c.compile(ctx, "SELECT ("+text+")"+from)
 		if err == nil {
 			return
 		}

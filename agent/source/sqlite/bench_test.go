@@ -67,24 +67,28 @@ func BenchmarkSelect(b *testing.B) {
 	db, _ := payslipLines(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		rows, err := db.Query(`SELECT SeddelNr, LinjeNr, MedarbejderNr, Kode, Tekst, Antal, Enhed, Sats, Beloeb, Aar, Afsnit, Konto FROM Linje`)
-		if err != nil {
-			b.Fatal(err)
-		}
-		var no, employee, code, label string
-		var line int64
-		var unit, section, account sql.NullString
-		var quantity, rate, amount, year sql.NullFloat64
-		n := 0
-		for rows.Next() {
-			if err := rows.Scan(&no, &line, &employee, &code, &label, &quantity, &unit, &rate, &amount, &year, &section, &account); err != nil {
-				b.Fatal(err)
-			}
-			n++
-		}
-		if rows.Err() != nil || n != benchRows {
-			b.Fatalf("%d rows, %v", n, rows.Err())
+		if n, err := selectAll(db); err != nil || n != benchRows {
+			b.Fatalf("%d rows, %v", n, err)
 		}
 	}
 	b.ReportMetric(benchRows*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+func selectAll(db *sql.DB) (n int, err error) {
+	rows, err := db.Query(`SELECT SeddelNr, LinjeNr, MedarbejderNr, Kode, Tekst, Antal, Enhed, Sats, Beloeb, Aar, Afsnit, Konto FROM Linje`)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	var no, employee, code, label string
+	var line int64
+	var unit, section, account sql.NullString
+	var quantity, rate, amount, year sql.NullFloat64
+	for rows.Next() {
+		if err := rows.Scan(&no, &line, &employee, &code, &label, &quantity, &unit, &rate, &amount, &year, &section, &account); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, rows.Err()
 }

@@ -183,7 +183,7 @@ const envDie = "PORTALSYNC_TEST_DELIVER_TO"
 func TestAnAgentKilledBeforeItsAcknowledgementLeavesOneRow(t *testing.T) {
 	if path := os.Getenv(envDie); path != "" {
 		deliverOnce(t, path, func(ctx context.Context, _ []protocol.Ack) error {
-			fmt.Println("delivered")
+			fmt.Fprintln(os.Stdout, "delivered")
 			<-ctx.Done()
 			return ctx.Err()
 		})
@@ -208,7 +208,7 @@ func TestAnAgentKilledBeforeItsAcknowledgementLeavesOneRow(t *testing.T) {
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		child.Wait() //nolint:errcheck // it was killed
+		_ = child.Wait() // it was killed
 		if !delivered || rows(t, db) != 1 {
 			t.Fatalf("delivered %t, %d rows, want one", delivered, rows(t, db))
 		}

@@ -34,7 +34,7 @@ func (s *Source) Inspect(ctx context.Context) ([]plan.Finding, error) {
 		if tx.layouts[k.Record.Name].err != nil {
 			continue
 		}
-		notes, err := c.advice(k)
+		notes, err := c.advice(ctx, k)
 		if err != nil {
 			return nil, fmt.Errorf("inspect %s: %w", s.path, classify(ctx, err))
 		}
@@ -47,7 +47,7 @@ func (s *Source) Inspect(ctx context.Context) ([]plan.Finding, error) {
 }
 
 // advice tells what works but costs time or leaves rows behind.
-func (c *catalog) advice(k *plan.Kind) (notes []string, err error) {
+func (c *catalog) advice(ctx context.Context, k *plan.Kind) (notes []string, err error) {
 	for _, j := range k.Joins {
 		for _, on := range j.On {
 			table := c.tables[strings.ToLower(k.TableOf(on.Ref.Alias).Name)]
@@ -68,7 +68,7 @@ func (c *catalog) advice(k *plan.Kind) (notes []string, err error) {
 	}
 	var rows int64
 	count := "SELECT count(*) FROM " + quote(k.Table.Name) + " WHERE " + strings.Join(null, " OR ")
-	if err := c.conn.QueryRowContext(c.ctx, count).Scan(&rows); err != nil {
+	if err := c.conn.QueryRowContext(ctx, count).Scan(&rows); err != nil {
 		return nil, err
 	}
 	if rows > 0 {

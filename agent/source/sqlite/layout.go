@@ -24,7 +24,6 @@ type layout struct {
 
 // catalog is the part of the database's description that layouts are made from.
 type catalog struct {
-	ctx      context.Context
 	conn     *sql.Conn
 	tables   map[string]*tableInfo
 	tracked  map[string]*tracked
@@ -37,7 +36,7 @@ func catalogOf(ctx context.Context, conn *sql.Conn, p *plan.Plan, known map[stri
 	if err != nil {
 		return nil, err
 	}
-	c := &catalog{ctx: ctx, conn: conn, tables: map[string]*tableInfo{}, tracked: known, triggers: triggers}
+	c := &catalog{conn: conn, tables: map[string]*tableInfo{}, tracked: known, triggers: triggers}
 	for _, t := range p.Tables() {
 		if c.tables[strings.ToLower(t.Name)], err = readTable(ctx, conn, t.Name); err != nil {
 			return nil, err
@@ -61,10 +60,10 @@ func layoutsOf(ctx context.Context, conn *sql.Conn, p *plan.Plan, known map[stri
 		}
 		if l.problems = c.check(k); l.problems == nil {
 			l.statements = c.statements(k)
-			if err := c.try(l); err != nil {
+			if err := c.try(ctx, l); err != nil {
 				l.problems = []error{err}
 			} else {
-				l.problems = c.checkAliases(k)
+				l.problems = c.checkAliases(ctx, k)
 			}
 		}
 		l.err = firstError(l.problems...)
@@ -155,7 +154,7 @@ func (c *catalog) checkJoin(j plan.Join) error {
 		tracked = tracked || on.IsLink() && containsFold(c.tracked[name].key, on.Column)
 	}
 	if !tracked {
-		return fmt.Errorf("the join of table %s is linked by no column of its primary key (%s); of a changed row only the key is known, so its dependents could not be found",
+		return fmt.Errorf("the join of table %s is linked by no column of its primary key (%s); of a changed row only the key is known, so nothing tells which rows depend on it",
 			j.Table, strings.Join(c.tracked[name].key, ", "))
 	}
 	for _, name := range j.Pick() {
@@ -175,16 +174,21 @@ func (c *catalog) checkJoin(j plan.Join) error {
 }
 
 // try has the database compile every statement of the kind.
-func (c *catalog) try(l *layout) error {
+func (c *catalog) try(ctx context.Context, l *layout) error {
 	for _, s := range l.statements.all() {
-		prepared, err := c.conn.PrepareContext(c.ctx, s)
-		if err != nil {
+		if err := c.compile(ctx, s); err != nil {
 			return fmt.Errorf("the database does not accept the plan's columns or SQL: %w", err)
 		}
-		if err := prepared.Close(); err != nil {
-			return fmt.Errorf("close statement: %w", err)
-		}
 	}
+	return nil
+}
+
+func (c *catalog) compile(ctx context.Context, query string) error {
+	prepared, err := c.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer prepared.Close()
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (c *catalog) statements(k *plan.Kind) statements {
 
 	selectList := "SELECT " + strings.Join(list, ",\n       ")
 	from := quote(k.Table.Name) + " AS " + k.As
-	joins := c.joins(k, k.Joins)
+	joins := joinClauses(k.Joins)
 	filter := ""
 	if k.Filter != "" {
 		filter = "\nAND    (" + k.Filter + ")"
@@ -123,9 +123,9 @@ func matchKey(alias string, key []column) string {
 	return strings.Join(conditions, " AND ")
 }
 
-// joins returns the join clauses. CROSS JOIN keeps SQLite from reading a joined table first, which would
+// joinClauses writes the joins. CROSS JOIN keeps SQLite from reading a joined table first, which would
 // cost the order by key.
-func (c *catalog) joins(k *plan.Kind, joins []plan.Join) string {
+func joinClauses(joins []plan.Join) string {
 	var b strings.Builder
 	for _, j := range joins {
 		word := "CROSS JOIN "
@@ -233,7 +233,7 @@ func (c *catalog) dependents(k *plan.Kind, j plan.Join) string {
 		}
 	}
 	// Plain joins leave it to the database whether it begins with the changes or with the rows.
-	tables := strings.ReplaceAll(c.joins(k, between), "\nCROSS JOIN ", "\nJOIN ")
+	tables := strings.ReplaceAll(joinClauses(between), "\nCROSS JOIN ", "\nJOIN ")
 	return fmt.Sprintf("SELECT %s\nFROM   %s AS %s\nJOIN %s AS %s%s\nWHERE  %s.version > ?1 AND %s",
 		strings.Join(keys, ", "), quote(changeName(j.Table.Name)), changedAlias, quote(k.Table.Name), k.As, tables,
 		changedAlias, strings.Join(conditions, " AND "))
