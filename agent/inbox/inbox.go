@@ -106,7 +106,7 @@ func (i *Inbox) Status() Status {
 // Run delivers reports until ctx ends, which is no error. A failure waits longer each time and sends the
 // report to the end of the line, so that one report does not hold up the others.
 func (i *Inbox) Run(ctx context.Context) error {
-	for attempt := 0; ; {
+	for attempt := 0; ctx.Err() == nil; {
 		var wait <-chan time.Time
 		if attempt > 0 {
 			wait = time.After(i.backoff(attempt))
@@ -117,12 +117,11 @@ func (i *Inbox) Run(ctx context.Context) error {
 		case <-i.gate(attempt):
 		case <-wait:
 		}
-		err := i.round(ctx)
-		if ctx.Err() != nil {
-			return nil
+		if err := i.round(ctx); ctx.Err() == nil {
+			attempt = i.note(ctx, attempt, err)
 		}
-		attempt = i.note(ctx, attempt, err)
 	}
+	return nil
 }
 
 // gate is the signal of new reports, which does not shorten a wait after a failure.

@@ -63,6 +63,12 @@ func run(t *testing.T, main *mainSystem, ack func(context.Context, []protocol.Ac
 	})
 }
 
+// letPass lets time pass in the bubble, and all that happens then happen.
+func letPass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // the bubble's clock, for which nobody waits
+	synctest.Wait()
+}
+
 func TestReportsAreDeliveredAndAcknowledged(t *testing.T) {
 	var main mainSystem
 	var acked []protocol.ReportID
@@ -102,8 +108,7 @@ func TestABusyMainSystemIsTriedAgain(t *testing.T) {
 		if s := i.Status(); s.Err == nil || !strings.Contains(s.Err.Error(), "busy") || !s.Since.Equal(began) {
 			t.Errorf("status while busy = %+v", s)
 		}
-		time.Sleep(16 * time.Second) // 1 + 2 + 4 + 8 at most
-		synctest.Wait()
+		letPass(16 * time.Second) // 1 + 2 + 4 + 8 at most
 		if s := i.Status(); s.Err != nil || s.Delivered != 1 {
 			t.Errorf("status after = %+v", s)
 		}
@@ -131,8 +136,7 @@ func TestOneReportDoesNotHoldUpTheOthers(t *testing.T) {
 			ack := func(context.Context, []protocol.Ack) error { return nil }
 			run(t, &main, ack, Config{}, func(i *Inbox) {
 				i.Receive(t.Context(), append([]protocol.SealedReport{tt.bad}, sealed("a", "b")...))
-				time.Sleep(time.Minute)
-				synctest.Wait()
+				letPass(time.Minute)
 				if s := i.Status(); s.Delivered != 2 || s.Waiting != 1 {
 					t.Errorf("status = %+v, want two delivered and one waiting", s)
 				}
@@ -152,8 +156,7 @@ func TestALostAcknowledgementIsSentAgain(t *testing.T) {
 	}
 	run(t, &main, ack, Config{}, func(i *Inbox) {
 		i.Receive(t.Context(), sealed("a"))
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		letPass(time.Minute)
 		if s := i.Status(); s.Delivered != 1 || s.Waiting != 0 {
 			t.Errorf("status = %+v", s)
 		}

@@ -37,14 +37,14 @@ func TestOnlySignedAnswersCount(t *testing.T) {
 		"an unsigned 202 that looks right": {
 			meddle: first(func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
 				w.Header().Set("Content-Type", protocol.MediaJSON)
-				w.WriteHeader(202)
+				w.WriteHeader(http.StatusAccepted)
 				io.WriteString(w, `{"applied_seq":9}`)
 			}),
 			code: TroubleUnsigned, sentence: "answered 202 without", attempts: 1,
 		},
 		"an unsigned refusal": {
 			meddle: first(func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
-				w.WriteHeader(409)
+				w.WriteHeader(http.StatusConflict)
 				io.WriteString(w, `{"code":"reopen"}`)
 			}),
 			code: TroubleUnsigned, sentence: "answered 409 without", attempts: 1,
@@ -62,8 +62,10 @@ func TestOnlySignedAnswersCount(t *testing.T) {
 			code: TroubleRedirect, sentence: "redirects the agent", attempts: 1,
 		},
 		"a proxy that wants a password": {
-			meddle: first(func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) { w.WriteHeader(407) }),
-			code:   TroubleProxyAuth, sentence: "wants a user and password", attempts: 1,
+			meddle: first(func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+				w.WriteHeader(http.StatusProxyAuthRequired)
+			}),
+			code: TroubleProxyAuth, sentence: "wants a user and password", attempts: 1,
 		},
 		"an altered answer": {
 			meddle: first(func(w http.ResponseWriter, q *http.Request, next http.HandlerFunc) {
@@ -272,7 +274,7 @@ func TestEndlessAnswerIsNotReadToItsEnd(t *testing.T) {
 		if q.URL.Path == protocol.PathKeyset {
 			return handler{r}.RoundTrip(q)
 		}
-		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: body, Request: q}, nil
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, Request: q}, nil
 	})}, &told)
 	if err := r.client(cfg).Ack(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("err = %v", err)

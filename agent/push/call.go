@@ -77,7 +77,7 @@ func (c *call) do(ctx context.Context, out any) error {
 	if err := c.sign(req.Request); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	if _, err := c.retrier().Do(req); err != nil {
+	if _, err := c.retrier().Do(req); err != nil { //nolint:bodyclose // read has closed it
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	switch {
@@ -232,7 +232,11 @@ func (c *call) obey() bool {
 		if c.asking {
 			return false
 		}
-	default:
+	case protocol.CodeMalformed, protocol.CodeVersion, protocol.CodeForbidden, protocol.CodeRevoked, protocol.CodePending,
+		protocol.CodeSuspended, protocol.CodeInvite, protocol.CodeConflict, protocol.CodeGap, protocol.CodeReopen,
+		protocol.CodeTooLarge, protocol.CodeNotFound:
+		fallthrough
+	default: // a code that only a newer receiver knows
 		c.client.fine()
 		return false
 	}
@@ -250,7 +254,7 @@ func (c *call) backoff(_, _ time.Duration, attempt int, _ *http.Response) time.D
 // reason returns the innermost sentence of an error.
 func reason(err error) string {
 	for {
-		switch inner := err.(type) {
+		switch inner := err.(type) { //nolint:errorlint // this walks the chain itself
 		case interface{ Unwrap() error }:
 			if inner.Unwrap() == nil {
 				return err.Error()

@@ -25,8 +25,8 @@ func TestWaitsThatAreCutShort(t *testing.T) {
 			}
 			asked = append(asked, body.WaitMillis)
 			if body.WaitMillis > 0 && cuts {
-				time.Sleep(10 * time.Second)
-				w.WriteHeader(504)
+				time.Sleep(10 * time.Second) //nolint:forbidigo // the bubble's clock, for which nobody waits
+				w.WriteHeader(http.StatusGatewayTimeout)
 				return
 			}
 			r.sign(w, 200, protocol.CheckInAnswer{Gen: 5}, protocol.RequestSignatureOf(q.Header))
@@ -51,7 +51,7 @@ func TestWaitsThatAreCutShort(t *testing.T) {
 		if want := []int64{25_000, 25_000, 0, 0, 0, 0}; !slices.Equal(asked, want) {
 			t.Errorf("waits asked for = %v, want %v", asked, want)
 		}
-		time.Sleep(24 * time.Hour)
+		time.Sleep(24 * time.Hour) //nolint:forbidigo // the bubble's clock, for which nobody waits
 		asked, cuts = nil, false
 		checkIn()
 		if want := []int64{25_000}; !slices.Equal(asked, want) {
@@ -66,7 +66,7 @@ func TestAnOutageDoesNotEndLongPolling(t *testing.T) {
 		r := newReceiver(t)
 		r.meddle = func(n int, w http.ResponseWriter, q *http.Request, next http.HandlerFunc) {
 			if n < 50 {
-				w.WriteHeader(502)
+				w.WriteHeader(http.StatusBadGateway)
 				return
 			}
 			next(w, q)

@@ -11,7 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -76,7 +76,7 @@ func (r *receiver) serveTLS(cert tls.Certificate, change func(*httptest.Server))
 	r.server = httptest.NewUnstartedServer(r)
 	r.server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	r.server.EnableHTTP2 = true
-	r.server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	r.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	if change != nil {
 		change(r.server)
 	}
@@ -366,7 +366,7 @@ func TestThroughAProxy(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		w.WriteHeader(200)
+		w.WriteHeader(http.StatusOK)
 		in, rest, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)

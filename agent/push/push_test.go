@@ -122,7 +122,7 @@ func TestWaitsAsAsked(t *testing.T) {
 func retryAfter(value string) func(int, http.ResponseWriter, *http.Request, http.HandlerFunc) {
 	return first(func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
 		w.Header().Set("Retry-After", value)
-		w.WriteHeader(503)
+		w.WriteHeader(http.StatusServiceUnavailable)
 	})
 }
 
@@ -153,7 +153,7 @@ func TestRetriesInTime(t *testing.T) {
 		r := newReceiver(t)
 		r.meddle = func(n int, w http.ResponseWriter, q *http.Request, next http.HandlerFunc) {
 			if n < 3 {
-				w.WriteHeader(502)
+				w.WriteHeader(http.StatusBadGateway)
 				return
 			}
 			next(w, q)
@@ -165,7 +165,9 @@ func TestRetriesInTime(t *testing.T) {
 		if took := time.Since(began); took > 7*time.Second || took == 0 {
 			t.Errorf("took %v", took)
 		}
-		r.meddle = func(_ int, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) { w.WriteHeader(502) }
+		r.meddle = func(_ int, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+			w.WriteHeader(http.StatusBadGateway)
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		began = time.Now()

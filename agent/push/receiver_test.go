@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -85,8 +86,11 @@ func (r *receiver) serve(n int, w http.ResponseWriter, q *http.Request) {
 		head = v.EnrolHead
 	}
 	verified, err := head(q, r.now())
-	if err != nil {
-		r.sign(w, err.(*protocol.Reject).Code.Status(), err, protocol.RequestSignatureOf(q.Header))
+	if refusal := new(protocol.Reject); errors.As(err, &refusal) {
+		r.sign(w, refusal.Code.Status(), refusal, protocol.RequestSignatureOf(q.Header))
+		return
+	} else if err != nil {
+		r.t.Errorf("the verifier refuses with %v, want a Reject", err)
 		return
 	}
 	body, err := io.ReadAll(verified.Body(q.Body))

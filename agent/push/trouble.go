@@ -147,6 +147,10 @@ func (c *Client) refusalTrouble(r *protocol.Reject) trouble {
 		return trouble{TroubleReceiver, fmt.Sprintf("%s reports a fault of its own, which is logged there: if it lasts, tell LESSOR.", host)}
 	case protocol.CodeBadDigest, protocol.CodeReplay:
 		return trouble{TroubleAltered, fmt.Sprintf("What the agent sends reaches %s changed or twice (%s): exempt the address from inspection at the proxy.", host, r.Code)}
+	case protocol.CodeUnsigned, protocol.CodeUnknownKey, protocol.CodeBadSignature:
+	case protocol.CodeMalformed, protocol.CodeVersion, protocol.CodeForbidden, protocol.CodeRevoked, protocol.CodePending,
+		protocol.CodeSuspended, protocol.CodeInvite, protocol.CodeConflict, protocol.CodeGap, protocol.CodeReopen,
+		protocol.CodeTooLarge, protocol.CodeNotFound: // the last word: nobody waits for them
 	}
 	return trouble{TroubleRefusedKey, fmt.Sprintf("%s does not accept the agent's signature (%s): %s.", host, r.Code, strings.TrimSuffix(r.Detail, "."))}
 }
