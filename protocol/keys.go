@@ -73,7 +73,7 @@ func (k SigningKey) Bytes() []byte { return k.private().Seed() }
 func (k SigningKey) String() string { return redacted }
 
 // Format hides the key from every verb.
-func (k SigningKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+func (k SigningKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // LogValue logs the key's id alone.
 func (k SigningKey) LogValue() slog.Value { return slog.StringValue(string(k.id)) }

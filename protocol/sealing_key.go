@@ -93,7 +93,7 @@ func (k SealingKey) Bytes() ([]byte, error) {
 func (k SealingKey) String() string { return redacted }
 
 // Format hides the key from every verb.
-func (k SealingKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+func (k SealingKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // LogValue logs the key's id alone.
 func (k SealingKey) LogValue() slog.Value { return slog.StringValue(string(k.id)) }

@@ -286,7 +286,7 @@ func TestVerifyAllocatesLittle(t *testing.T) {
 			for reader := got.Body(from); err == nil; {
 				_, err = reader.Read(buffer)
 			}
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				b.Fatal(err)
 			}
 		}

@@ -152,6 +152,7 @@ func TestTrustVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +195,7 @@ func writeTrustVectors(t *testing.T, path string) {
 	if err := k.answer.SignResponse(rec.Header(), 202, []byte(`{"applied_seq":2}`), signature, vectorAt); err != nil {
 		t.Fatal(err)
 	}
-	rec.WriteHeader(202)
+	rec.WriteHeader(http.StatusAccepted)
 	rec.WriteString(`{"applied_seq":2}`)
 	if err := rec.Result().Write(&answer); err != nil {
 		t.Fatal(err)

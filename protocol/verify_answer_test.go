@@ -90,7 +90,7 @@ func TestAnswers(t *testing.T) {
 			if !tt.now.IsZero() {
 				now = tt.now
 			}
-			resp := &http.Response{StatusCode: 200, Header: http.Header{}}
+			resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}}
 			if err := signer.SignResponse(resp.Header, 200, body, request, signedAt); err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +111,7 @@ func TestRequestSignatureIsNoAnswer(t *testing.T) {
 	key := NewSigningKey()
 	ks := keysetOf(t, key, sealingKey(t))
 	r, signature := signedRequest(t, key, nil)
-	resp := &http.Response{StatusCode: 200, Header: r.Header}
+	resp := &http.Response{StatusCode: http.StatusOK, Header: r.Header}
 	if err := ks.VerifyResponse(resp, nil, signature, signedAt); !errors.Is(err, ErrUnsignedAnswer) {
 		t.Errorf("err = %v, want %v", err, ErrUnsignedAnswer)
 	}
@@ -129,7 +129,7 @@ func TestRefusalOfAnUnsignedRequestIsNobodysAnswer(t *testing.T) {
 	if bound != nil {
 		t.Fatalf("signature = %v, want none", bound)
 	}
-	resp := &http.Response{StatusCode: 401, Header: http.Header{}}
+	resp := &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{}}
 	if err := receiver.SignResponse(resp.Header, 401, nil, bound, signedAt); err != nil {
 		t.Fatal(err)
 	}
