@@ -21,7 +21,8 @@ import (
 // retrySoon is the Retry-After of a queue that is full and of a receiver that is starting, in seconds.
 const retrySoon = 2
 
-// answer signs and sends an answer or a refusal.
+// answer signs and sends an answer or a refusal. It panics if that is impossible, which is a fault of this program:
+// recover logs it, and nothing unsigned goes out.
 func (in *Ingest) answer(g *gin.Context, answer any, err error) {
 	status := http.StatusOK
 	if _, ok := answer.(protocol.BatchAnswer); ok {
@@ -37,12 +38,12 @@ func (in *Ingest) answer(g *gin.Context, answer any, err error) {
 	}
 	body, err := json.Marshal(answer)
 	if err != nil {
-		panic("ingest: an answer that is not JSON: " + err.Error())
+		panic("ingest: an answer that is not JSON: " + err.Error()) //nolint:forbidigo // as documented
 	}
 	g.Header("Cache-Control", "no-store")
 	err = in.keys.Response().SignResponse(g.Writer.Header(), status, body, protocol.RequestSignatureOf(g.Request.Header), in.cfg.Now())
 	if err != nil {
-		panic("ingest: an answer that cannot be signed: " + err.Error())
+		panic("ingest: an answer that cannot be signed: " + err.Error()) //nolint:forbidigo // as documented
 	}
 	g.Status(status)
 	if _, err := g.Writer.Write(body); err != nil {
@@ -104,7 +105,7 @@ func (in *Ingest) recover(g *gin.Context) {
 			return
 		}
 		if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares so too
-			panic(v)
+			panic(v) //nolint:forbidigo // net/http wants it back
 		}
 		in.log.ErrorContext(g.Request.Context(), "panic in a handler", "path", g.FullPath(), "stack", string(debug.Stack()))
 		if !g.Writer.Written() {

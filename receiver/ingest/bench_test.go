@@ -57,7 +57,7 @@ func newBench(t *testing.T, cfg ingest.Config) *bench {
 	b.queue = queue.New(client, queue.Config{TenantEntries: 3})
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	go b.queue.Run(ctx) //nolint:errcheck // ends with the test
+	go b.queue.Run(ctx)
 	b.server = httptest.NewUnstartedServer(nil)
 	cfg.Authority = []string{b.server.Listener.Addr().String()}
 	cfg.Metrics = b.metrics

@@ -39,8 +39,8 @@ func (o *offers) fresh(stream protocol.StreamID, a *protocol.CheckInAnswer, now 
 	var h maphash.Hash
 	h.SetSeed(o.seed)
 	for _, r := range a.Reports {
-		h.WriteString(string(r.ID)) //nolint:errcheck // maphash never fails
-		h.WriteByte(0)              //nolint:errcheck // maphash never fails
+		h.WriteString(string(r.ID))
+		h.WriteByte(0)
 	}
 	for _, r := range a.Reread {
 		maphash.WriteComparable(&h, r.ID)

@@ -82,7 +82,7 @@ func TestKeysAreRenewedAndDestroyed(t *testing.T) {
 		sealedAt := map[protocol.KeyID]time.Time{}
 		versions := map[int]bool{}
 		for range 70 {
-			time.Sleep(24 * time.Hour)
+			time.Sleep(24 * time.Hour) //nolint:forbidigo // the bubble's clock, for which nobody waits
 			synctest.Wait()
 			ks, err := k.Signed().Verify(k.Root(), time.Now())
 			if err != nil {

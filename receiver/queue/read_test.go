@@ -122,7 +122,7 @@ func TestReader(t *testing.T) {
 		"a waiting read sees what is queued meanwhile": func(t *testing.T, _ redis.UniversalClient, q *queue.Queue) {
 			r := q.Reader(shard)
 			drain(t, r)
-			go q.Enqueue(t.Context(), entry(5, 1, "a"), 0) //nolint:errcheck // the read below would hang
+			go q.Enqueue(t.Context(), entry(5, 1, "a"), 0) // if it is refused, the read below hangs
 			for {
 				if got := next(t, r, true); len(got) > 0 {
 					return

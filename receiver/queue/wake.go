@@ -58,11 +58,9 @@ func (q *Queue) channel() string { return q.cfg.Prefix + ":wake" }
 // the watchers. It blocks until ctx ends.
 func (q *Queue) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		err := q.listen(ctx)
-		if ctx.Err() != nil {
-			return nil
+		if err := q.listen(ctx); ctx.Err() == nil {
+			q.log.WarnContext(ctx, "wake subscription lost", "err", err)
 		}
-		q.log.WarnContext(ctx, "wake subscription lost", "err", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(500 * time.Millisecond):
@@ -74,10 +72,10 @@ func (q *Queue) Run(ctx context.Context) error {
 // listen subscribes and hands on wakes until the connection is lost.
 func (q *Queue) listen(ctx context.Context) error {
 	sub := q.redis.Subscribe(ctx, q.channel())
-	stop := context.AfterFunc(ctx, func() { sub.Close() }) //nolint:errcheck // closing is how a blocked receive ends
+	stop := context.AfterFunc(ctx, func() { sub.Close() }) // which is how a blocked receive ends
 	defer func() {
 		if stop() {
-			sub.Close() //nolint:errcheck // the connection is being given up
+			sub.Close()
 		}
 	}()
 	for {

@@ -56,22 +56,13 @@ func (s *shard) try(ctx context.Context, p *prepared, careful bool) (outcome, *a
 		for _, k := range tx.Kinds() {
 			a.kinds[k.Kind] = k
 		}
-		if why = a.mayNot(); why != nil {
-			got = dropped
-			return nil
-		}
-		if why = a.misfit(); why != nil {
-			got = held
+		got, why = a.verdict()
+		if got == held {
 			return tx.Hold(ctx, why.Error())
 		}
-		if len(p.missing) > 0 {
-			got, why = waits, errMissing
-			return nil
+		if got == applied {
+			return a.batch(ctx)
 		}
-		if err := a.batch(ctx); err != nil {
-			return err
-		}
-		got = applied
 		return nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -81,6 +72,20 @@ func (s *shard) try(ctx context.Context, p *prepared, careful bool) (outcome, *a
 		return failed, a, err
 	}
 	return got, a, why
+}
+
+// verdict says what is to become of the batch, and why if it is not to be applied.
+func (a *applying) verdict() (outcome, error) {
+	if why := a.mayNot(); why != nil {
+		return dropped, why
+	}
+	if why := a.misfit(); why != nil {
+		return held, why
+	}
+	if len(a.p.missing) > 0 {
+		return waits, errMissing
+	}
+	return applied, nil
 }
 
 // mayNot says why the batch is not the stream's next one. ● Another generation or another seq is dropped, however it

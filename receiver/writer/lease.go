@@ -118,5 +118,5 @@ func (w *Writer) trouble(ctx context.Context, message string, err error, args ..
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return
 	}
-	w.log.WarnContext(ctx, message, append(args, "err", err)...)
+	w.log.WarnContext(ctx, message, append(args, "err", err)...) //nolint:sloglint // constant where it is called
 }
