@@ -14,10 +14,8 @@ import (
 
 // watched is what the invariants remember from step to step.
 type watched struct {
-	stream  store.Stream
-	kinds   map[string]protocol.KindState
-	shown   map[string]bool // permanent employees that the portal has shown
-	reports []protocol.ReportID
+	stream store.Stream
+	shown  map[string]bool // permanent employees that the portal has shown
 }
 
 // forget makes what was seen worthless: the portal was put back to an earlier state.

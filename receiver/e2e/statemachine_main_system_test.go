@@ -117,7 +117,7 @@ func (m *mainSystem) open() (*sqlite.Source, error) {
 }
 
 // change commits one random transaction of the company's life.
-func (m *mainSystem) change(t *rapid.T, ctx context.Context) error {
+func (m *mainSystem) change(ctx context.Context, t *rapid.T) error {
 	nr := rapid.IntRange(1, 12)
 	word := rapid.StringMatching(`[a-zæøå]{1,6}`)
 	m1, a1 := fmt.Sprintf("M%d", nr.Draw(t, "employee")), fmt.Sprintf("A%d", nr.Draw(t, "department"))
@@ -175,7 +175,7 @@ INSERT INTO Medarbejder SELECT printf('B%03d', i), ?, 1, i % 4 FROM n WHERE TRUE
 ON CONFLICT DO UPDATE SET Navn = excluded.Navn`
 
 // truncate empties a table. Employees are spared: some of them are always there.
-func (m *mainSystem) truncate(t *rapid.T, ctx context.Context) error {
+func (m *mainSystem) truncate(ctx context.Context, t *rapid.T) error {
 	table := rapid.SampledFrom([]string{"Afdeling", "Saldo", "Bilag"}).Draw(t, "table")
 	if table == m.untracked {
 		return nil
@@ -184,7 +184,7 @@ func (m *mainSystem) truncate(t *rapid.T, ctx context.Context) error {
 }
 
 // tracking switches the change tracking of a table off, or on again.
-func (m *mainSystem) tracking(t *rapid.T, ctx context.Context) error {
+func (m *mainSystem) tracking(ctx context.Context, t *rapid.T) error {
 	if m.untracked != "" {
 		return m.track(ctx)
 	}

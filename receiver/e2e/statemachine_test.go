@@ -67,7 +67,7 @@ func (h *hosted) run(t *rapid.T) {
 
 // machine is the set of things that can happen.
 type machine struct {
-	ctx      context.Context
+	ctx      context.Context //nolint:containedctx // actions of rapid take none, and a machine lives for one run
 	h        *hosted
 	c, other *company
 	backup   bool
@@ -80,18 +80,18 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 	}
 	return map[string]func(*rapid.T){
 		"":       func(t *rapid.T) { m.c.always(m.ctx, t) },
-		"change": act(func(t *rapid.T) error { return m.c.main.change(t, m.ctx) }),
+		"change": act(func(t *rapid.T) error { return m.c.main.change(m.ctx, t) }),
 		"more changes": act(func(t *rapid.T) error {
 			for range rapid.IntRange(2, 6).Draw(t, "changes") {
-				if err := m.c.main.change(t, m.ctx); err != nil {
+				if err := m.c.main.change(m.ctx, t); err != nil {
 					return err
 				}
 			}
 			return nil
 		}),
-		"truncate":              act(func(t *rapid.T) error { return m.c.main.truncate(t, m.ctx) }),
+		"truncate":              act(func(t *rapid.T) error { return m.c.main.truncate(m.ctx, t) }),
 		"change data expires":   act(func(*rapid.T) error { return m.c.main.expire(m.ctx) }),
-		"tracking off or on":    act(func(t *rapid.T) error { return m.c.main.tracking(t, m.ctx) }),
+		"tracking off or on":    act(func(t *rapid.T) error { return m.c.main.tracking(m.ctx, t) }),
 		"main system backup":    act(func(*rapid.T) error { return m.c.main.backup(m.ctx) }),
 		"main system restored":  act(func(*rapid.T) error { return m.c.main.restore(m.ctx) }),
 		"agent steps":           m.agentSteps,
@@ -147,7 +147,7 @@ func (m *machine) bothRun(t *rapid.T) {
 		"the agent dies":    func() error { return m.agentRestarts(t) },
 		"Redis is lost":     func() error { return m.h.redis.client().FlushAll(m.ctx).Err() },
 		"receiver restarts": func() error { return m.receiverRestarts(func() error { return nil }) },
-		"a change":          func() error { return m.c.main.change(t, m.ctx) },
+		"a change":          func() error { return m.c.main.change(m.ctx, t) },
 	}
 	check(t, happens[rapid.SampledFrom(sortedKeys(happens)).Draw(t, "happens")]())
 }
@@ -184,7 +184,7 @@ func (m *machine) agentCloned(*rapid.T) error {
 
 func (m *machine) lateRequests(*rapid.T) {
 	for _, q := range m.h.net.held {
-		m.h.net.deliver(m.ctx, q)
+		m.h.net.deliver(m.ctx, q) //nolint:bodyclose // of a recorder
 	}
 	m.h.net.held = nil
 }
@@ -197,7 +197,7 @@ func (m *machine) replay(t *rapid.T) {
 	q := rapid.SampledFrom(m.h.net.past).Draw(t, "request")
 	before, _, err := m.c.state(m.ctx)
 	check(t, err)
-	m.h.net.deliver(m.ctx, q)
+	m.h.net.deliver(m.ctx, q) //nolint:bodyclose // of a recorder
 	place := q.header.Get(protocol.HeaderStream)
 	if place == "" || strings.Contains(place, fmt.Sprintf("gen=%d,", before.Gen)) {
 		return
