@@ -43,7 +43,7 @@ type Config struct {
 	Parallel     int                   // batches open at once in this process; 0 means 2 per processor
 	GuardPercent int                   // delete and blanking guard: share of a kind's rows; 0 means 10
 	GuardRows    int64                 // and never below so many rows; 0 means 20
-	SweepRows    int                   // rows per sweeping transaction; 0 means 2000
+	SweepRows    int                   // rows that one sweeping transaction looks at; 0 means 10,000
 	Metrics      prometheus.Registerer // nil registers nowhere
 	Log          *slog.Logger          // nil discards; never sees a row's content
 	Now          func() time.Time      // nil means time.Now
@@ -73,7 +73,7 @@ func New(st Store, q Queue, keys Keys, cfg Config) (*Writer, error) {
 	cfg.Parallel = cmp.Or(cfg.Parallel, 2*runtime.GOMAXPROCS(0))
 	cfg.GuardPercent = cmp.Or(cfg.GuardPercent, 10)
 	cfg.GuardRows = cmp.Or(cfg.GuardRows, 20)
-	cfg.SweepRows = cmp.Or(cfg.SweepRows, 2000)
+	cfg.SweepRows = cmp.Or(cfg.SweepRows, 10_000)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
