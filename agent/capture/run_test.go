@@ -29,8 +29,13 @@ func (b *bench) running() (stop func()) {
 	}
 }
 
-// pass lets time pass and everything settle.
-func pass(d time.Duration) {
+// pass lets time pass and everything settle. The locks order what the test did before it with what the capture
+// does during it.
+func (b *bench) pass(d time.Duration) {
+	for _, mu := range []*sync.Mutex{&b.src.mu, &b.to.mu} {
+		mu.Lock()
+		mu.Unlock() //nolint:staticcheck // the order is all that is wanted
+	}
 	<-time.After(d) // of the bubble's clock
 	synctest.Wait()
 }
@@ -46,7 +51,7 @@ func inBubble(t *testing.T, cfg capture.Config, f func(b *bench)) {
 		b.c = capture.New(b.src, b.to, cfg)
 		stop := b.running()
 		defer stop()
-		pass(10 * time.Second)
+		b.pass(10 * time.Second)
 		b.equal()
 		f(b)
 	})
@@ -56,7 +61,7 @@ func TestRunFollows(t *testing.T) {
 	inBubble(t, capture.Config{}, func(b *bench) {
 		t := b.t
 		b.src.put("employee", "Birgit", "E1", "E2")
-		pass(3 * time.Second)
+		b.pass(3 * time.Second)
 		b.equal()
 		if s := b.c.Status(); s.State != "following" || s.BatchesOut != 0 || s.Unsent != 0 {
 			t.Errorf("status = %+v", s)
@@ -81,9 +86,9 @@ func TestRunLooksAtEachKindWhenItIsDue(t *testing.T) {
 				b.src.planned[0].Poll = tt.plan
 				b.c = capture.New(b.src, b.to, capture.Config{Tenant: tenant, Stream: stream, Poll: tt.poll})
 				defer b.running()()
-				pass(time.Minute)
+				b.pass(time.Minute)
 				before := len(b.src.begins)
-				pass(5 * time.Minute)
+				b.pass(5 * time.Minute)
 				got := len(b.src.begins) - before
 				if got < tt.want*9/10-1 || got > tt.want*11/10+1 {
 					t.Errorf("looks = %d, want about %d", got, tt.want)
@@ -106,15 +111,15 @@ func TestAKindIsFollowedAtItsOwnPace(t *testing.T) {
 		b.src.planned[0].Poll, b.src.planned[1].Poll = time.Minute, time.Second
 		b.restart()
 		defer b.running()()
-		pass(10 * time.Second)
+		b.pass(10 * time.Second)
 		b.src.put("employee", "Birgit", "E1")
-		pass(1200 * time.Millisecond)
+		b.pass(1200 * time.Millisecond)
 		if got := b.to.names("employee")["E1"]; got != "Birgit" {
 			t.Error("the change of the fast kind waits")
 		}
-		pass(time.Minute)
+		b.pass(time.Minute)
 		b.src.put("department", "Løn", "D1")
-		pass(67 * time.Second)
+		b.pass(67 * time.Second)
 		b.equal()
 	})
 }
@@ -126,7 +131,7 @@ func TestAChangeIsPushedWithinOnePoll(t *testing.T) {
 			b.src.put("employee", fmt.Sprint(i), "E1")
 			committed := time.Now()
 			n := len(b.to.arrived)
-			pass(1500 * time.Millisecond)
+			b.pass(1500 * time.Millisecond)
 			if len(b.to.arrived) == n {
 				t.Fatal("the change was not pushed")
 			}
@@ -141,7 +146,7 @@ func TestIdleRunSendsNoBatchAndFewCheckIns(t *testing.T) {
 	inBubble(t, capture.Config{}, func(b *bench) {
 		t := b.t
 		batches, checkIns := len(b.to.headers), len(b.to.checkIns)
-		pass(time.Hour)
+		b.pass(time.Hour)
 		if got := len(b.to.headers) - batches; got != 0 {
 			t.Errorf("batches = %d in an idle hour, want none", got)
 		}
@@ -160,11 +165,11 @@ func TestAnIdleStreamNeverExpires(t *testing.T) {
 			kept := b.src.position
 			for range 12 {
 				b.src.elsewhere(100)
-				pass(5 * time.Minute)
+				b.pass(5 * time.Minute)
 			}
 			b.src.kinds["employee"].minValid, b.src.kinds["department"].minValid = kept, kept
 		}
-		pass(time.Minute)
+		b.pass(time.Minute)
 		b.equal()
 		if got := len(b.begins("employee")) + len(b.begins("department")); got != 2 {
 			t.Errorf("snapshots = %d, want the two first loads", got)
@@ -182,7 +187,7 @@ func TestAnIdleStreamAdvancesAtMostOnceAMinute(t *testing.T) {
 		batches := len(b.to.headers)
 		for range 600 {
 			b.src.elsewhere(1)
-			pass(time.Second)
+			b.pass(time.Second)
 		}
 		if got := len(b.to.headers) - batches; got < 8 || got > 10 {
 			t.Errorf("empty cuts = %d in ten minutes, want one a minute", got)
@@ -195,9 +200,9 @@ func TestRunNoticesThatTheQueueLostABatch(t *testing.T) {
 	inBubble(t, capture.Config{}, func(b *bench) {
 		b.to.with(func() { b.to.lazy = true })
 		b.src.put("employee", "Birgit", "E2")
-		pass(3 * time.Second)
+		b.pass(3 * time.Second)
 		b.to.with(func() { b.to.queueGen, b.to.enqueued, b.to.queue, b.to.lazy = 0, 0, nil, false })
-		pass(35 * time.Second)
+		b.pass(35 * time.Second)
 		b.equal()
 	})
 }
@@ -213,12 +218,12 @@ func TestRunOpensAfterTenMinutesWithoutProgress(t *testing.T) {
 			b.to.onCheckIn = func(a *protocol.CheckInAnswer) error { a.Queued = 1; return nil }
 		})
 		b.src.put("employee", "Birgit", "E2")
-		pass(9 * time.Minute)
+		b.pass(9 * time.Minute)
 		if got := len(b.to.opens); got != opens {
 			t.Fatalf("opens = %d, want %d before ten minutes", got, opens)
 		}
 		b.to.with(func() { b.to.lazy, b.to.onAnswer = false, nil })
-		pass(2 * time.Minute)
+		b.pass(2 * time.Minute)
 		b.equal()
 		if got := len(b.to.opens); got != opens+1 {
 			t.Errorf("opens = %d, want %d", got, opens+1)
@@ -233,13 +238,13 @@ func TestTwoAgentsWithOneKeySlowDown(t *testing.T) {
 		opens := len(b.to.opens)
 		other := &bench{t: t, src: b.src, to: b.to, c: capture.New(b.src, b.to, capture.Config{Tenant: tenant, Stream: stream})}
 		stop := other.running()
-		pass(30 * time.Minute)
+		b.pass(30 * time.Minute)
 		if got := len(b.to.opens) - opens; got < 4 || got > 80 {
 			t.Errorf("opens = %d in half an hour, want few but not none", got)
 		}
 		stop()
 		b.src.put("employee", "Birgit", "E2")
-		pass(6 * time.Minute)
+		b.pass(6 * time.Minute)
 		b.equal()
 	})
 }
@@ -254,7 +259,7 @@ func TestASuspendedAgentAsksNowAndThen(t *testing.T) {
 		})
 		b.src.put("employee", "Birgit", "E2")
 		opens := len(b.to.opens)
-		pass(10 * time.Minute)
+		b.pass(10 * time.Minute)
 		if got := len(b.to.opens) - opens; got < 5 || got > 25 {
 			t.Errorf("opens = %d in ten minutes, want one every 30 to 60 s", got)
 		}
@@ -262,7 +267,7 @@ func TestASuspendedAgentAsksNowAndThen(t *testing.T) {
 			t.Errorf("status = %+v", s)
 		}
 		b.to.with(func() { b.to.onBatch, b.to.onOpen = nil, nil })
-		pass(2 * time.Minute)
+		b.pass(2 * time.Minute)
 		b.equal()
 		if s := b.c.Status(); s.State != "following" || s.Code != "" {
 			t.Errorf("status = %+v", s)
@@ -276,7 +281,7 @@ func TestAnUnreachableMainSystemIsToldAndWaitedFor(t *testing.T) {
 		b.src.mu.Lock()
 		b.src.err = fmt.Errorf("open payroll.db: %w", source.ErrGone)
 		b.src.mu.Unlock()
-		pass(time.Hour)
+		b.pass(time.Hour)
 		if s := b.c.Status(); s.State != "failing" || s.Code != "source-gone" || time.Since(time.UnixMilli(s.Since)) < 50*time.Minute {
 			t.Errorf("status = %+v", s)
 		}
@@ -288,7 +293,7 @@ func TestAnUnreachableMainSystemIsToldAndWaitedFor(t *testing.T) {
 		b.src.err = nil
 		b.src.mu.Unlock()
 		b.src.put("employee", "Birgit", "E2")
-		pass(6 * time.Minute)
+		b.pass(6 * time.Minute)
 		b.equal()
 	})
 }
@@ -304,140 +309,11 @@ func TestAKindIsSuspendedUnderConstantChange(t *testing.T) {
 		})
 		for range 200 {
 			b.src.put("department", "Bogholderi", "D2")
-			pass(12 * time.Millisecond)
+			b.pass(12 * time.Millisecond)
 			b.to.with(func() { b.to.applyFirst() })
 		}
 		if last := b.to.headers[len(b.to.headers)-1]; slices.Contains(last.Covers, "employee") {
 			t.Errorf("the last cut covers %v", last.Covers)
 		}
-	})
-}
-
-// The portal still calls a kind needed while the cut that begins it is on its way: no reason to wait.
-func TestALoadDoesNotWaitForItsBeginToBeApplied(t *testing.T) {
-	inBubble(t, capture.Config{}, func(b *bench) {
-		t := b.t
-		b.to.with(func() { b.to.lazy = true })
-		b.src.put("employee", "Birgit", keysOf(40_000)...)
-		b.src.truncate("department") // the check-in after this answers that department is still ok
-		pass(30 * time.Second)
-		if got := len(b.to.queue); got != 4 {
-			t.Errorf("batches on their way = %d, want a full window", got)
-		}
-	})
-}
-
-// late is a portal whose check-ins take their time on the way back.
-type late struct {
-	*portal
-	wait time.Duration
-}
-
-func (p *late) CheckIn(ctx context.Context, r protocol.CheckInRequest) (protocol.CheckInAnswer, error) {
-	a, err := p.portal.CheckIn(ctx, r)
-	<-time.After(p.wait)
-	return a, err
-}
-
-// An answer that is older than a batch's acceptance says nothing of that batch.
-func TestALateAnswerIsNotAStallAndNotARegress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, "department")
-		b.src.put("department", "Løn", "D1")
-		b.c = capture.New(b.src, &late{portal: b.to, wait: 3 * time.Second}, capture.Config{Tenant: tenant, Stream: stream, Wait: time.Second})
-		defer b.running()()
-		for i := range 100 {
-			b.src.put("department", fmt.Sprint(i), "D1", "D2")
-			pass(500 * time.Millisecond)
-			b.to.with(func() { b.to.lazy = i%4 != 0 })
-			if i%4 == 0 {
-				b.to.apply()
-			}
-		}
-		b.to.with(func() { b.to.lazy = false })
-		b.to.apply()
-		pass(time.Minute)
-		b.equal()
-		if got := len(b.to.opens); got != 1 {
-			t.Errorf("opens = %d, want 1", got)
-		}
-	})
-}
-
-// ● Chunks never move the position: what changes behind the cursor between two looks comes with the next cut.
-func TestRowsChangeBehindTheCursorOfALoad(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, "employee")
-		b.src.put("employee", "Aase", keysOf(50_000)...)
-		n := 0
-		b.src.read = func(string) {
-			<-time.After(100 * time.Millisecond)
-			b.src.put("employee", fmt.Sprint(n), "K00001", "K25000", "K49999")
-			b.src.remove("employee", fmt.Sprintf("K%05d", n))
-			n++
-		}
-		b.restart()
-		defer b.running()()
-		pass(10 * time.Second)
-		b.equal()
-	})
-}
-
-// slowPortal takes its time to answer a batch.
-type slowPortal struct {
-	*portal
-	wait time.Duration
-}
-
-func (p *slowPortal) Batch(ctx context.Context, h protocol.StreamHeader, encoded []byte) (protocol.BatchAnswer, error) {
-	<-time.After(p.wait)
-	return p.portal.Batch(ctx, h, encoded)
-}
-
-// Reading the next batch overlaps with sending the last: a load takes as long as the slower of the two.
-func TestReadingOverlapsSending(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, "employee")
-		b.src.put("employee", "Aase", keysOf(50_000)...)
-		b.src.read = func(string) { <-time.After(time.Second) }
-		b.c = capture.New(b.src, &slowPortal{portal: b.to, wait: time.Second}, capture.Config{Tenant: tenant, Stream: stream})
-		begun := time.Now()
-		defer b.running()()
-		for b.to.kinds["employee"] == nil || b.to.state("employee") != protocol.KindOK {
-			pass(100 * time.Millisecond)
-		}
-		if took := time.Since(begun); took > 15*time.Second {
-			t.Errorf("ten chunks of 1 s reading and 1 s sending took %v, want about 12 s", took)
-		}
-		b.equal()
-	})
-}
-
-// Reports are handed over once per offer, and an offer that stays is not asked for in a circle.
-func TestReportsAreHandedOver(t *testing.T) {
-	var mu sync.Mutex
-	var got []protocol.ReportID
-	cfg := capture.Config{Reports: func(_ context.Context, reports []protocol.SealedReport) {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, r := range reports {
-			got = append(got, r.ID)
-		}
-	}}
-	inBubble(t, cfg, func(b *bench) {
-		t := b.t
-		b.to.with(func() { b.to.reports = []protocol.SealedReport{{ID: "r1"}} })
-		pass(time.Second)
-		mu.Lock()
-		if len(got) == 0 || got[0] != "r1" {
-			t.Errorf("reports = %v, want r1 at once", got)
-		}
-		mu.Unlock()
-		pass(10 * time.Minute)
-		mu.Lock()
-		if len(got) > 60 {
-			t.Errorf("an unacknowledged report was offered %d times in ten minutes", len(got))
-		}
-		mu.Unlock()
 	})
 }
