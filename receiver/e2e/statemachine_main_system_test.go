@@ -174,6 +174,12 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 INSERT INTO Medarbejder SELECT printf('B%03d', i), ?, 1, i % 4 FROM n WHERE TRUE
 ON CONFLICT DO UPDATE SET Navn = excluded.Navn`
 
+// bulk writes a number of employees in one transaction.
+func (m *mainSystem) bulk(ctx context.Context, rows int, name string) error {
+	_, err := m.db.ExecContext(ctx, bulkEmployees, rows, name)
+	return err
+}
+
 // truncate empties a table. Employees are spared: some of them are always there.
 func (m *mainSystem) truncate(ctx context.Context, t *rapid.T) error {
 	table := rapid.SampledFrom([]string{"Afdeling", "Saldo", "Bilag"}).Draw(t, "table")

@@ -59,6 +59,9 @@ func (h *hosted) run(t *rapid.T) {
 	check(t, err)
 	defer other.close()
 	m := &machine{ctx: ctx, h: h, c: c, other: other}
+	if rapid.IntRange(0, 3).Draw(t, "first load is over") > 0 {
+		m.quiesce(t)
+	}
 	t.Repeat(m.actions())
 	m.quiesce(t)
 	m.releaseAll(t)
@@ -89,6 +92,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			}
 			return nil
 		}),
+		"a cut is under way":    m.cutUnderWay,
 		"truncate":              act(func(t *rapid.T) error { return m.c.main.truncate(m.ctx, t) }),
 		"change data expires":   act(func(*rapid.T) error { return m.c.main.expire(m.ctx) }),
 		"tracking off or on":    act(func(t *rapid.T) error { return m.c.main.tracking(m.ctx, t) }),
@@ -150,6 +154,12 @@ func (m *machine) bothRun(t *rapid.T) {
 		"a change":          func() error { return m.c.main.change(m.ctx, t) },
 	}
 	check(t, happens[rapid.SampledFrom(sortedKeys(happens)).Draw(t, "happens")]())
+}
+
+// cutUnderWay changes more rows than a batch holds, in one transaction, and breaks off in the middle of the cut.
+func (m *machine) cutUnderWay(t *rapid.T) {
+	check(t, m.c.main.bulk(m.ctx, rapid.IntRange(batchRows+1, 3*batchRows).Draw(t, "rows"), rapid.StringMatching(`[a-z]{3}`).Draw(t, "text")))
+	m.bothRun(t)
 }
 
 // strangersAnswer is I8: nothing unsigned moves the agent.
