@@ -52,7 +52,7 @@ var layers = map[string][]string{
 	"installer/bench":               {"protocol", "agent/plan", "agent/source/sqlite", "receiver/store", "installer/stage"},
 	"installer/compare":             {"protocol", "protocol/record", "agent/source"},
 	"installer/demo":                {"protocol", "agent/plan", "agent/source", "agent/source/sqlite", "installer/compare", "installer/demo/company", "installer/stage"},
-	"installer/demo/adventureworks": {},
+	"installer/demo/adventureworks": {"agent/source/sqlite"},
 	"installer/demo/company":        {},
 	"installer/stage":               {},
 	"installer/suite":               {},

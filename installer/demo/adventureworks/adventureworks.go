@@ -16,7 +16,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	_ "modernc.org/sqlite" // the main system's database
+	"lessor.dk/portalsync/agent/source/sqlite"
 )
 
 //go:embed schema.sql
@@ -75,6 +75,14 @@ func Load(ctx context.Context, dir, file string) (_ []Loaded, err error) {
 	}
 	if err := tx.Commit(); err != nil {
 		return nil, fmt.Errorf("make %s: %w", file, err)
+	}
+	var names []string
+	for _, t := range tables {
+		names = append(names, t.table)
+	}
+	// With change tracking on, `agent plan preview` can show what would leave before anything does.
+	if err := sqlite.Install(ctx, db, names); err != nil {
+		return nil, fmt.Errorf("switch change tracking on in %s: %w", file, err)
 	}
 	return loaded, nil
 }
