@@ -84,9 +84,6 @@ func (c *Capture) checkedIn(ctx context.Context, q asking, a protocol.CheckInAns
 		c.close(ctx, why)
 		return true
 	}
-	if a.AppliedSeq < s.known {
-		return false // overtaken by the answer to a batch
-	}
 	if why := s.stalled(q, a, c.cfg.Stall); why != "" {
 		c.close(ctx, why)
 		return true
@@ -159,7 +156,7 @@ func (k *kind) differs(now protocol.KindStatus) bool {
 	case protocol.KindNeeded:
 		return k.phase != needed
 	case protocol.KindRunning:
-		return k.phase == following || k.phase == suspended || k.phase != needed && k.snapshot != now.Snapshot
+		return k.phase == following || k.phase == suspended
 	case protocol.KindSweeping, protocol.KindOK:
 		return k.phase == running || k.phase == ending || k.phase == suspended
 	}

@@ -158,26 +158,30 @@ func TestIdleRunSendsNoBatchAndFewCheckIns(t *testing.T) {
 
 // An idle stream keeps its validity although other tables move the position and change data expires.
 func TestAnIdleStreamNeverExpires(t *testing.T) {
-	inBubble(t, capture.Config{}, func(b *bench) {
-		t := b.t
-		batches := len(b.to.headers)
-		for range 48 { // two days; the source keeps an hour
-			kept := b.src.position
-			for range 12 {
-				b.src.elsewhere(100)
-				b.pass(5 * time.Minute)
-			}
-			b.src.kinds["employee"].minValid, b.src.kinds["department"].minValid = kept, kept
-		}
-		b.pass(time.Minute)
-		b.equal()
-		if got := len(b.begins("employee")) + len(b.begins("department")); got != 2 {
-			t.Errorf("snapshots = %d, want the two first loads", got)
-		}
-		if got := len(b.to.headers) - batches; got > 48*12 {
-			t.Errorf("empty cuts = %d in two days, want at most one per five minutes", got)
-		}
-	})
+	for _, keeps := range []time.Duration{10 * time.Minute, time.Hour} { // the source keeps its change data so long
+		t.Run(keeps.String(), func(t *testing.T) {
+			inBubble(t, capture.Config{}, func(b *bench) {
+				batches := len(b.to.headers)
+				var then []protocol.Position
+				for range 24 * 12 { // a day
+					then = append(then, b.src.position)
+					b.src.elsewhere(100)
+					b.pass(5 * time.Minute)
+					if n := len(then) - int(keeps/(5*time.Minute)); n >= 0 {
+						b.src.kinds["employee"].minValid, b.src.kinds["department"].minValid = then[n], then[n]
+					}
+				}
+				b.pass(time.Minute)
+				b.equal()
+				if got := len(b.begins("employee")) + len(b.begins("department")); got != 2 {
+					b.t.Errorf("snapshots = %d, want the two first loads", got)
+				}
+				if got := len(b.to.headers) - batches; got > 24*12 {
+					b.t.Errorf("empty cuts = %d in a day, want at most one per five minutes", got)
+				}
+			})
+		})
+	}
 }
 
 func TestAnIdleStreamAdvancesAtMostOnceAMinute(t *testing.T) {
