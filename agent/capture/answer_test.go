@@ -260,7 +260,7 @@ func TestThePortalIsRestoredInsideTheGeneration(t *testing.T) {
 func TestWhatCannotFollowWhatWasToldOpensAgain(t *testing.T) {
 	tests := map[string]func(a *protocol.CheckInAnswer){
 		"another generation":              func(a *protocol.CheckInAnswer) { a.Gen++ },
-		"applied went backwards":          func(a *protocol.CheckInAnswer) { a.AppliedSeq-- },
+		"applied went backwards":          func(a *protocol.CheckInAnswer) { a.AppliedSeq, a.Queued = a.AppliedSeq-1, 1 },
 		"the position went backwards":     func(a *protocol.CheckInAnswer) { a.Position-- },
 		"a finished snapshot runs again":  func(a *protocol.CheckInAnswer) { a.Kinds[1].State = protocol.KindRunning },
 		"a suspended kind is what it was": nil,

@@ -26,7 +26,10 @@ func (p *portal) names(kind string) map[string]string {
 func (p *portal) state(kind string) protocol.KindState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.kinds[kind].status.State
+	if k := p.kinds[kind]; k != nil {
+		return k.status.State
+	}
+	return "" // no OPEN has named it yet
 }
 
 // backup returns what brings the store back to what it is now. The queue is not part of it.

@@ -321,3 +321,28 @@ func TestAKindIsSuspendedUnderConstantChange(t *testing.T) {
 		}
 	})
 }
+
+// An answer that arrives after its generation was dropped says nothing of the batches of the next one.
+func TestAnAnswerOfADroppedGenerationIsIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "department")
+		b.src.put("department", "Løn", "D1")
+		to := &slowPortal{portal: b.to}
+		b.c = capture.New(b.src, to, capture.Config{Tenant: tenant, Stream: stream})
+		defer b.running()()
+		b.pass(10 * time.Second)
+		to.wait = 20 * time.Second
+		b.src.put("department", "Løn", "D2")
+		b.pass(3 * time.Second) // the batch is on its way
+		other := capture.New(b.src, b.to, capture.Config{Tenant: tenant, Stream: stream})
+		if _, err := other.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.src.put("department", "Løn", "D3")
+		b.pass(3 * time.Minute)
+		b.equal()
+		if got := len(b.to.opens); got != 3 {
+			t.Errorf("opens = %d, want 3: ours, the other agent's, ours", got)
+		}
+	})
+}
