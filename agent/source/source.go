@@ -50,7 +50,8 @@
 //
 // Change Tracking gives position, minimum valid version and object id as they stand here. In
 // rowversion mode the position is MIN_ACTIVE_ROWVERSION()-1 and Deletes yields nothing: they are found
-// by digests, as is everything in compare mode, whose rows are those of Chunk and ByKey.
+// by digests, as is everything in compare mode, whose rows are those of Chunk and ByKey. [Kind.Digest]
+// tells which of the three a kind is.
 package source
 
 import (
@@ -102,6 +103,34 @@ type Kind struct {
 	Schema *protocol.SectionSchema
 	// Poll is how often the plan wants the kind looked at; 0 leaves it to the agent's setting.
 	Poll time.Duration
+	// Digest is what Upserts and Deletes cannot tell of the kind, so that a comparison with the portal must.
+	Digest Digest
+}
+
+// Digest says which changes of a kind only a comparison of digests with the portal finds.
+type Digest uint8
+
+// What digests find.
+const (
+	// DigestNone means that Upserts and Deletes tell every change.
+	DigestNone Digest = iota
+	// DigestDeletes means that Deletes yields nothing: digests find the rows that are gone or left the filter.
+	DigestDeletes
+	// DigestAll means that Upserts yields nothing either: digests find every change.
+	DigestAll
+)
+
+// String returns the digest's use as a word of a status page.
+func (d Digest) String() string {
+	switch d {
+	case DigestNone:
+		return "none"
+	case DigestDeletes:
+		return "deletes"
+	case DigestAll:
+		return "all"
+	}
+	return "unknown"
 }
 
 // Tx is one read transaction. It is used by one goroutine, and yield must not call it.
