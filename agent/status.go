@@ -49,8 +49,13 @@ func printStatus(w io.Writer, s *daemon.Status) {
 	if c.Error != "" {
 		fmt.Fprintf(w, "%s [%s, since %s]\n", c.Error, c.Code, time.UnixMilli(c.Since).Format(time.DateTime))
 	}
-	if t := s.Trouble; t != nil {
-		fmt.Fprintf(w, "%s [%s, since %s]\n", t.Sentence, t.Code, t.Since.Format(time.DateTime))
+	switch t := s.Trouble; {
+	case t == nil:
+	case t.Until == 0:
+		fmt.Fprintf(w, "%s [%s, since %s]\n", t.Sentence, t.Code, time.UnixMilli(t.From).Format(time.DateTime))
+	default:
+		fmt.Fprintf(w, "The receiver answers again since %s. Before, from %s: %s [%s]\n", time.UnixMilli(t.Until).Format(time.DateTime),
+			time.UnixMilli(t.From).Format(time.DateTime), t.Sentence, t.Code)
 	}
 	if s.Inbox != "" {
 		fmt.Fprintf(w, "Reports wait: %s\n", s.Inbox)

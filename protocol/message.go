@@ -49,6 +49,9 @@ type KindStatus struct {
 type OpenRequest struct {
 	Stream    StreamID `json:"stream"`
 	BootNonce string   `json:"boot_nonce"` // new at each start of the agent process
+	// Gen is the generation that this process held last, 0 before its first. A request that comes late, or again, names an
+	// older one than the process was given: it does not show that the process lives.
+	Gen       Generation `json:"gen"`
 	InstallID string   `json:"install_id"` // made at installation
 	Lineage   Lineage  `json:"lineage"`
 	Position  Position `json:"position"`
@@ -88,18 +91,29 @@ type CheckInRequest struct {
 
 // AgentStatus is shown to operations. It holds no payroll data.
 type AgentStatus struct {
-	State      string         `json:"state"`                  // starting, loading, following, waiting, failing
-	Code       string         `json:"code,omitempty"`         // stable code of the last error, as agent documentation lists
-	Error      string         `json:"error,omitempty"`        // one sentence: what, where, what to do
-	Since      int64          `json:"since,omitempty"`        // unix ms of the last error's first occurrence
-	Position   Position       `json:"position"`               // read so far
-	SourceAt   int64          `json:"source_at,omitempty"`    // unix ms of the last successful look at the main system
-	Unsent     int64          `json:"unsent_since,omitempty"` // unix ms of the oldest change read but not applied; 0 none
-	RowsSent   int64          `json:"rows_sent"`              // since the process began
-	BatchesOut int            `json:"batches_out"`            // in the window
-	ReportsIn  int64          `json:"reports_in"`             // delivered to the main system since the process began
-	BadRows    int64          `json:"bad_rows,omitempty"`     // rows that cannot be sent, counted anew by each snapshot
-	Loading    []LoadProgress `json:"loading,omitempty"`
+	State       string         `json:"state"`                  // starting, loading, following, waiting, failing
+	Code        string         `json:"code,omitempty"`         // stable code of the last error, as agent documentation lists
+	Error       string         `json:"error,omitempty"`        // one sentence: what, where, what to do
+	Since       int64          `json:"since,omitempty"`        // unix ms of the last error's first occurrence
+	Position    Position       `json:"position"`               // read so far
+	SourceAt    int64          `json:"source_at,omitempty"`    // unix ms of the last successful look at the main system
+	Unsent      int64          `json:"unsent_since,omitempty"` // unix ms of the oldest change read but not applied; 0 none
+	RowsSent    int64          `json:"rows_sent"`              // since the process began
+	BatchesOut  int            `json:"batches_out"`            // in the window
+	ReportsIn   int64          `json:"reports_in"`             // delivered to the main system since the process began
+	BadRows     int64          `json:"bad_rows,omitempty"`     // rows that cannot be sent, counted anew by each snapshot
+	Loading     []LoadProgress `json:"loading,omitempty"`
+	ClockOff    int64          `json:"clock_off,omitempty"`    // ms the agent adds to its computer's clock, after the receiver called that wrong
+	LastTrouble *Trouble       `json:"last_trouble,omitempty"` // on the way to the receiver; nil if there was none since the process began
+}
+
+// Trouble is what kept an agent from its receiver: nothing of it can be told before it is over, or before
+// another request finds a way.
+type Trouble struct {
+	Code     string `json:"code"`            // stable, as agent documentation lists
+	Sentence string `json:"sentence"`        // what, where, what to do
+	From     int64  `json:"from"`            // unix ms of the first failed attempt, by the receiver's clock
+	Until    int64  `json:"until,omitempty"` // unix ms of the answer that ended it; 0 while it lasts
 }
 
 // LoadProgress tells how far a snapshot is.

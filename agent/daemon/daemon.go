@@ -32,7 +32,7 @@ type Daemon struct {
 	started time.Time
 
 	mu      sync.Mutex
-	trouble Trouble
+	trouble string // code of what is wrong on the way to the receiver; empty when nothing is
 }
 
 // New returns an agent of the settings. It does nothing until Run.
@@ -77,7 +77,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return follow.Run(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
 	g.Go(func() error {
-		return d.tell(ctx, func() Status { return d.status(id, follow.Status(), in.Status()) })
+		return d.tell(ctx, func() Status { return d.status(id, follow.Status(), in.Status(), client.Trouble()) })
 	})
 	err = g.Wait()
 	d.log.InfoContext(context.WithoutCancel(ctx), "agent stopped")
@@ -132,13 +132,11 @@ func PushConfig(cfg *config.Config, version string, log *slog.Logger) (push.Conf
 	return c, nil
 }
 
-// noteTrouble keeps what is wrong on the way to the receiver, and logs it when it changes.
+// noteTrouble logs what is wrong on the way to the receiver when it changes.
 func (d *Daemon) noteTrouble(code, sentence string) {
 	d.mu.Lock()
-	changed := d.trouble.Code != code
-	if changed {
-		d.trouble = Trouble{Code: code, Sentence: sentence, Since: time.Now()}
-	}
+	changed := d.trouble != code
+	d.trouble = code
 	d.mu.Unlock()
 	switch {
 	case changed && code == "":

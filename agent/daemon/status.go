@@ -30,32 +30,20 @@ type Status struct {
 	Capture  protocol.AgentStatus `json:"capture"`
 	Waiting  int                  `json:"reports_waiting"`        // held, not yet in the main system
 	Inbox    string               `json:"inbox_error,omitempty"`  // why reports wait
-	Trouble  *Trouble             `json:"receiver_err,omitempty"` // nil when the receiver answers
-}
-
-// Trouble is what is wrong on the way to the receiver.
-type Trouble struct {
-	Code     string    `json:"code"`     // stable; see package push
-	Sentence string    `json:"sentence"` // what, where, what to do
-	Since    time.Time `json:"since"`
+	Trouble  *protocol.Trouble    `json:"receiver_err,omitempty"` // the last on the way to the receiver; nil if there was none
 }
 
 // statusLimit bounds a status read from a socket, in bytes.
 const statusLimit = 1 << 20
 
-func (d *Daemon) status(id *keystore.Identity, captured protocol.AgentStatus, in inbox.Status) Status {
+func (d *Daemon) status(id *keystore.Identity, captured protocol.AgentStatus, in inbox.Status, way *protocol.Trouble) Status {
 	s := Status{
 		Version: d.version, Process: os.Getpid(), Started: d.started, Customer: id.Customer,
 		Tenant: id.Tenant, Agent: id.Agent, Stream: id.Stream, Receiver: d.cfg.Receiver,
-		Capture: captured, Waiting: in.Waiting,
+		Capture: captured, Waiting: in.Waiting, Trouble: way,
 	}
 	if in.Err != nil {
 		s.Inbox = in.Err.Error()
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if t := d.trouble; t.Code != "" {
-		s.Trouble = &t
 	}
 	return s
 }

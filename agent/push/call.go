@@ -28,17 +28,18 @@ const (
 
 // call is one request, tried until it is answered.
 type call struct {
-	client  *Client
-	method  string
-	path    string // with query
-	media   string
-	header  http.Header // further headers
-	body    []byte
-	wait    time.Duration // that the receiver may take before it answers
-	atOnce  []byte        // the body that asks for no wait
-	once    bool          // give up after the first attempt that got no signed answer
-	asking  bool          // hand every signed refusal to the caller, who is a person
-	keyless bool          // the keyset itself: not signed by a response key
+	client *Client
+	method string
+	path   string // with query
+	media  string
+	header http.Header // further headers
+	body   []byte
+	wait   time.Duration // that the receiver may take before it answers
+	// compose makes the body of each attempt, for what ages while a call waits. Nil sends body.
+	compose func(wait time.Duration) ([]byte, error)
+	once    bool // give up after the first attempt that got no signed answer
+	asking  bool // hand every signed refusal to the caller, who is a person
+	keyless bool // the keyset itself: not signed by a response key
 
 	signature protocol.RequestSignature
 	answer    []byte
@@ -52,6 +53,7 @@ type call struct {
 
 // do sends the call until a signed answer arrives, and decodes a 2xx one into out, which may be nil.
 func (c *call) do(ctx context.Context, out any) error {
+	defer c.client.way.leave(c)
 	what := c.method + " " + c.client.base.Host + c.path
 	if !c.keyless {
 		if err := c.client.needKeyset(ctx); err != nil {
@@ -123,7 +125,13 @@ func (c *call) sign(r *http.Request) (err error) {
 // last. The header is a copy, for the last attempt may still be writing it.
 func (c *call) prepare(r *http.Request) error {
 	if c.wait > 0 && !c.client.longPolls.allowed(c.client.cfg.Now()) {
-		c.body, c.wait = c.atOnce, 0
+		c.wait = 0
+	}
+	if c.compose != nil {
+		var err error
+		if c.body, err = c.compose(c.wait); err != nil {
+			return err
+		}
 		r.ContentLength = int64(len(c.body))
 	}
 	r.Header = r.Header.Clone()
@@ -146,12 +154,14 @@ func (c *call) check(ctx context.Context, resp *http.Response, err error) (bool,
 	if err != nil {
 		c.asked = unsignedRetryAfter(resp)
 		t := c.client.troubleOf(err, resp)
-		c.client.trouble(t)
+		c.client.trouble(c, t)
 		c.client.cfg.Log.DebugContext(ctx, "no signed answer", "code", t.code, "err", err)
 		return !c.once, nil
 	}
 	if c.refusal == nil {
-		c.client.fine()
+		if !c.keyless { // whose answer proves nothing yet
+			c.client.fine(c)
+		}
 		return false, nil
 	}
 	return c.obey(), nil
@@ -237,10 +247,12 @@ func (c *call) obey() bool {
 		protocol.CodeTooLarge, protocol.CodeNotFound:
 		fallthrough
 	default: // a code that only a newer receiver knows
-		c.client.fine()
+		c.client.fine(c)
 		return false
 	}
-	c.client.trouble(c.client.refusalTrouble(r))
+	t := c.client.refusalTrouble(r)
+	t.signed = true
+	c.client.trouble(c, t)
 	return !c.once
 }
 

@@ -50,32 +50,48 @@ func (l *longPolls) cut(now time.Time) {
 
 // CheckIn tells how the agent is and asks what is new; the receiver may wait r.WaitMillis for news.
 // Where waits are cut short on the way, the agent waits 30 to 60 s on its own side instead and
-// tries again after a day.
+// tries again after a day. Every attempt says anew what was wrong on the way, so that the one that gets
+// through tells what kept the others; the instants of r.Status become the receiver's time.
 func (c *Client) CheckIn(ctx context.Context, r protocol.CheckInRequest) (protocol.CheckInAnswer, error) {
 	var a protocol.CheckInAnswer
-	waiting, err := json.Marshal(r)
-	if err != nil {
-		return a, fmt.Errorf("encode check-in: %w", err)
-	}
-	wait := time.Duration(r.WaitMillis) * time.Millisecond
-	r.WaitMillis = 0
-	atOnce, err := json.Marshal(r)
-	if err != nil {
-		return a, fmt.Errorf("encode check-in: %w", err)
-	}
 	send := &call{
 		client: c, method: http.MethodPost, path: protocol.PathCheckIn, media: protocol.MediaJSON,
-		body: waiting, atOnce: atOnce, wait: wait,
+		wait: time.Duration(r.WaitMillis) * time.Millisecond,
 	}
-	if wait > 0 && !c.longPolls.allowed(c.cfg.Now()) {
+	send.compose = func(wait time.Duration) ([]byte, error) {
+		now := r
+		now.WaitMillis, now.Status = wait.Milliseconds(), send.told(r.Status)
+		body, err := json.Marshal(now)
+		if err != nil {
+			return nil, fmt.Errorf("encode check-in: %w", err)
+		}
+		return body, nil
+	}
+	if send.wait > 0 && !c.longPolls.allowed(c.cfg.Now()) {
 		if err := pause(ctx, shortestGap+rand.N(shortestGap)); err != nil {
 			return a, fmt.Errorf("check in: %w", err)
 		}
-		send.body, send.wait = atOnce, 0
+		send.wait = 0
+	}
+	var err error
+	if send.body, err = send.compose(send.wait); err != nil {
+		return a, err
 	}
 	if err := send.do(ctx, &a); err != nil {
 		return protocol.CheckInAnswer{}, err
 	}
 	c.renew(ctx, a.Keyset)
 	return a, nil
+}
+
+// told is a status with what only the way knows: its last trouble, and the receiver's time.
+func (c *call) told(s protocol.AgentStatus) protocol.AgentStatus {
+	offset := c.client.ClockOffset()
+	s.LastTrouble, s.ClockOff = c.client.way.told(c.client.cfg.Now(), c, offset), offset.Milliseconds()
+	for _, at := range []*int64{&s.Since, &s.SourceAt, &s.Unsent} {
+		if *at != 0 {
+			*at += s.ClockOff
+		}
+	}
+	return s
 }

@@ -65,7 +65,7 @@ func (c *Client) refreshKeyset(ctx context.Context) error {
 	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errKeyset, err)
-		c.trouble(c.troubleOf(err, nil))
+		c.trouble(nil, c.troubleOf(err, nil))
 		return err
 	}
 	if !ks.NewerThan(held) {

@@ -48,7 +48,8 @@ type Config struct {
 	// Retry-After or 0. Nil means full jitter from 1 s to 5 min.
 	Wait func(attempt int, asked time.Duration) time.Duration
 	// Trouble is told, at every failed attempt, a stable code of this package and one sentence for
-	// operations; and two empty strings when a signed answer ends the trouble. Nil ignores it.
+	// operations; and two empty strings when a signed answer ends the trouble of the last call in it. Nil
+	// ignores it.
 	Trouble func(code, sentence string)
 	// SaveKeyset keeps a newer keyset; nil keeps it in memory only.
 	SaveKeyset func(protocol.SignedKeyset) error
@@ -70,7 +71,7 @@ type Client struct {
 	keyset    atomic.Pointer[protocol.Keyset]
 	fetching  sync.Mutex   // one fetch of the keyset at a time
 	offset    atomic.Int64 // nanoseconds from the system's clock to the receiver's
-	troubled  atomic.Bool
+	way       way
 	issuer    atomic.Pointer[string]
 	skew      atomic.Int64 // nanoseconds from the system's clock to the Date of the last answer
 	blobKey   atomic.Pointer[[]byte]
@@ -142,14 +143,15 @@ func (c *Client) Issuer() string {
 // the first. Anybody can write a Date: it is for a diagnosis, and nothing acts on it.
 func (c *Client) Skew() time.Duration { return time.Duration(c.skew.Load()) }
 
-// fine ends a trouble that was told.
-func (c *Client) fine() {
-	if c.troubled.Swap(false) {
+// fine ends a trouble that was told, unless another call is still in it.
+func (c *Client) fine(after *call) {
+	if c.way.clear(after, c.cfg.Now()) {
 		c.cfg.Trouble("", "")
 	}
 }
 
-func (c *Client) trouble(t trouble) {
-	c.troubled.Store(true)
+// trouble tells what keeps a call from its answer; of is nil for what is no call.
+func (c *Client) trouble(of *call, t trouble) {
+	c.way.note(of, t, c.cfg.Now())
 	c.cfg.Trouble(t.code, t.sentence)
 }

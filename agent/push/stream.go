@@ -61,7 +61,7 @@ func (c *Client) sealed(ctx context.Context, seal func(*protocol.Keyset) ([]byte
 		if err := c.refreshKeyset(ctx); err == nil && c.keyset.Load() != ks {
 			continue
 		}
-		c.trouble(c.troubleOf(fmt.Errorf("%w: %w", errKeyset, err), nil))
+		c.trouble(nil, c.troubleOf(fmt.Errorf("%w: %w", errKeyset, err), nil))
 		if err := pause(ctx, c.cfg.Wait(attempt, 0)); err != nil {
 			return nil, err
 		}

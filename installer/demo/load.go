@@ -14,9 +14,7 @@ type agentStatus struct {
 	Tenant  protocol.TenantID    `json:"tenant"`
 	Stream  protocol.StreamID    `json:"stream"`
 	Capture protocol.AgentStatus `json:"capture"`
-	Trouble *struct {
-		Sentence string `json:"sentence"`
-	} `json:"receiver_err"`
+	Trouble *protocol.Trouble    `json:"receiver_err"`
 }
 
 // following reports whether everything read is in the portal and nothing is left to load.
@@ -95,7 +93,7 @@ func progress(a agentStatus, total int64, elapsed time.Duration) string {
 			break
 		}
 	}
-	if a.Trouble != nil {
+	if a.Trouble != nil && a.Trouble.Until == 0 {
 		line += "; " + a.Trouble.Sentence
 	}
 	return line
