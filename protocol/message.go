@@ -52,14 +52,14 @@ type OpenRequest struct {
 	// Gen is the generation that this process held last, 0 before its first. A request that comes late, or again, names an
 	// older one than the process was given: it does not show that the process lives.
 	Gen       Generation `json:"gen"`
-	InstallID string   `json:"install_id"` // made at installation
-	Lineage   Lineage  `json:"lineage"`
-	Position  Position `json:"position"`
-	Protocol  int      `json:"protocol"`
-	Agent     string   `json:"agent"` // program version, for operations
-	Platform  string   `json:"platform"`
-	Plan      string   `json:"plan"`    // hash of the plan
-	Schemas   []Schema `json:"schemas"` // one per planned record kind, parents first
+	InstallID string     `json:"install_id"` // made at installation
+	Lineage   Lineage    `json:"lineage"`
+	Position  Position   `json:"position"`
+	Protocol  int        `json:"protocol"`
+	Agent     string     `json:"agent"` // program version, for operations
+	Platform  string     `json:"platform"`
+	Plan      string     `json:"plan"`    // hash of the plan
+	Schemas   []Schema   `json:"schemas"` // one per planned record kind, parents first
 }
 
 // OpenAnswer is the portal's checkpoint.

@@ -79,10 +79,11 @@ type Capture struct {
 	enc     *protocol.Encoder
 	cells   []protocol.Value // scratch for rows with documents
 
-	session *session         // nil while CLOSED
-	opens   int              // generations in a row that applied nothing
-	lost    protocol.Lineage // whose position went backwards; "" none
-	maxRows int              // of a batch: halved when the receiver calls a batch too large
+	session *session            // nil while CLOSED
+	gen     protocol.Generation // that was opened last; 0 before the first
+	opens   int                 // generations in a row that applied nothing
+	lost    protocol.Lineage    // whose position went backwards; "" none
+	maxRows int                 // of a batch: halved when the receiver calls a batch too large
 
 	status status
 }

@@ -64,6 +64,7 @@ func (c *Capture) open(ctx context.Context) error {
 	r := protocol.OpenRequest{
 		Stream:    c.cfg.Stream,
 		BootNonce: c.cfg.BootNonce,
+		Gen:       c.gen,
 		InstallID: c.cfg.InstallID,
 		Lineage:   st.Lineage,
 		Position:  st.Position,
@@ -80,6 +81,7 @@ func (c *Capture) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open stream %d: %w", c.cfg.Stream, err)
 	}
+	c.gen = a.Gen
 	c.session = newSession(c.planned, a, time.Now())
 	clear(c.polls)
 	c.status.clear(areaPortal)

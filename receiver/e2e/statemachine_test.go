@@ -74,6 +74,7 @@ type machine struct {
 	h        *hosted
 	c, other *company
 	backup   bool
+	cloned   bool // two processes ran at once
 	reports  int
 }
 
@@ -189,6 +190,7 @@ func (m *machine) agentCloned(*rapid.T) error {
 	if len(m.c.agents) > 1 {
 		return m.c.drop(0)
 	}
+	m.cloned = true
 	return m.c.startAgent()
 }
 
@@ -324,7 +326,7 @@ func (m *machine) settled(t *rapid.T) bool {
 		wrote, err := m.h.writer.Step(m.ctx)
 		check(t, err)
 		m.c.always(m.ctx, t)
-		check(t, m.releaseStream())
+		m.releaseStream(t)
 		switch {
 		case worked, wrote:
 			still = false
@@ -341,12 +343,17 @@ func (m *machine) settled(t *rapid.T) bool {
 }
 
 // releaseStream is a person who has stopped the clone. The agent that stays may be the one whose return raises the alarm.
-func (m *machine) releaseStream() error {
+// Where no clone ever ran nobody is called (I7).
+func (m *machine) releaseStream(t *rapid.T) {
 	st, _, err := m.c.state(m.ctx)
-	if err != nil || st.Status != store.StreamSuspended {
-		return err
+	check(t, err)
+	if st.Status != store.StreamSuspended {
+		return
 	}
-	return m.h.store.ReleaseStream(m.ctx, m.c.id.Tenant, m.c.id.Stream)
+	if !m.cloned {
+		t.Fatalf("I7: the stream waits for a person: %s: %s", st.Cause, m.c.describe(m.ctx, t))
+	}
+	check(t, m.h.store.ReleaseStream(m.ctx, m.c.id.Tenant, m.c.id.Stream))
 }
 
 // releaseSuspended releases kinds that a person suspended, so that all of them can become ok.

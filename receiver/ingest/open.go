@@ -27,6 +27,7 @@ func (in *Ingest) open(c *call) (any, error) {
 	stream, kinds, err := in.store.OpenStream(c.Context(), c.agent.Tenant, c.agent.Stream, store.StreamOpening{
 		Agent:        c.agent.Agent,
 		BootNonce:    r.BootNonce,
+		HeldGen:      r.Gen,
 		InstallID:    r.InstallID,
 		Lineage:      r.Lineage,
 		Position:     r.Position,

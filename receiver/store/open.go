@@ -14,6 +14,7 @@ import (
 type StreamOpening struct {
 	Agent        protocol.AgentID
 	BootNonce    string
+	HeldGen      protocol.Generation // that the process was given last; 0 before its first
 	InstallID    string
 	Lineage      protocol.Lineage  // of the main system now; the checkpoint's own moves only when a cut is applied
 	Position     protocol.Position // of the main system now
@@ -24,8 +25,9 @@ type StreamOpening struct {
 	Now          time.Time
 }
 
-// clonedOpens is how often in a row two agent processes may take a stream from each other before it is suspended:
-// a boot nonce returns only when its process lives on beside another one.
+// clonedOpens is how often in a row two agent processes may take a stream from each other before it is suspended.
+// A boot nonce returns when its process lives on beside another one, or when the network delivers an OPEN late or
+// again. Only the living process knows the last generation that its nonce was given, so only that counts.
 const clonedOpens = 4
 
 const (
@@ -34,7 +36,7 @@ const (
 )
 
 const openingSQL = `
-SELECT boot_nonce, previous_nonce, returned_nonces, plan_hash
+SELECT boot_nonce, previous_nonce, previous_gen, returned_nonces, plan_hash
 FROM   stream
 WHERE  tenant_id = $1 AND stream_id = $2`
 
@@ -42,7 +44,7 @@ const openStreamSQL = `
 UPDATE stream
 SET    gen = $3, applied_seq = 0, status = $4, cause = $5, agent_id = $6, opened_at = $7, install_id = $8,
        seen_lineage = $9, seen_position = $10, plan_hash = $11, boot_nonce = $12, previous_nonce = $13,
-       returned_nonces = $14
+       returned_nonces = $14, previous_gen = $15
 WHERE  tenant_id = $1 AND stream_id = $2`
 
 const agentProgramSQL = `
@@ -80,18 +82,21 @@ func (s *Store) OpenStream(ctx context.Context, tenant protocol.TenantID, stream
 
 func (tx *StreamTx) open(ctx context.Context, o StreamOpening) error {
 	var boot, previous, plan string
+	var previousGen protocol.Generation
 	var returned int
 	tenant, stream := tx.stream.Tenant, tx.stream.ID
-	if err := tx.tx().QueryRowContext(ctx, openingSQL, tenant, stream).Scan(&boot, &previous, &returned, &plan); err != nil {
+	if err := tx.tx().QueryRowContext(ctx, openingSQL, tenant, stream).Scan(&boot, &previous, &previousGen, &returned, &plan); err != nil {
 		return fmt.Errorf("read last opening: %w", err)
 	}
 	switch o.BootNonce {
 	case boot:
 	case previous:
-		returned++
-		previous = boot
+		if returned++; o.HeldGen != previousGen {
+			returned = 0
+		}
+		previous, previousGen = boot, tx.stream.Gen
 	default:
-		returned, previous = 0, boot
+		returned, previous, previousGen = 0, boot, tx.stream.Gen
 	}
 	status, cause := tx.stream.Status, tx.stream.Cause
 	switch {
@@ -102,7 +107,7 @@ func (tx *StreamTx) open(ctx context.Context, o StreamOpening) error {
 	}
 	gen := max(tx.stream.Gen+1, protocol.Generation(o.Now.UnixMilli()))
 	err := one(ctx, tx.tx(), "begin generation", openStreamSQL, tenant, stream, gen, status, cause, o.Agent, millis(o.Now),
-		o.InstallID, o.Lineage, o.Position, o.PlanHash, o.BootNonce, previous, returned)
+		o.InstallID, o.Lineage, o.Position, o.PlanHash, o.BootNonce, previous, returned, previousGen)
 	if err != nil {
 		return err
 	}

@@ -203,12 +203,28 @@ func opening(t *testing.T, o Opened) {
 				t.Fatalf("restart %s: status = %s (err %v), want ok", nonce, st.Status, err)
 			}
 		}
-		for range 4 {
-			op.BootNonce = map[string]string{"e": "f", "f": "e"}[op.BootNonce]
-			if _, _, err := f.open(t, op); err != nil {
-				t.Fatal(err)
+		given := map[string]protocol.Generation{}
+		turns := func(held func(nonce string) protocol.Generation) {
+			for range 9 {
+				op.BootNonce = map[string]string{"e": "f", "f": "e"}[op.BootNonce]
+				op.HeldGen = held(op.BootNonce)
+				st, _, err := f.open(t, op)
+				if err != nil {
+					t.Fatal(err)
+				}
+				given[op.BootNonce] = st.Gen
 			}
 		}
+		turns(func(nonce string) protocol.Generation {
+			if nonce == "e" {
+				return 0 // a process's first request, delivered again and again
+			}
+			return given[nonce]
+		})
+		if st, _, err := f.Store.StreamState(t.Context(), f.tenant, f.stream); err != nil || st.Status != store.StreamOK {
+			t.Fatalf("after OPENs that came late: stream = %+v (err %v), want ok", st, err)
+		}
+		turns(func(nonce string) protocol.Generation { return given[nonce] })
 		if st, _, err := f.Store.StreamState(t.Context(), f.tenant, f.stream); err != nil || st.Status != store.StreamSuspended || st.Cause == "" {
 			t.Fatalf("stream = %+v (err %v), want suspended with a cause", st, err)
 		}

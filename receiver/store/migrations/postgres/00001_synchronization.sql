@@ -46,6 +46,7 @@ CREATE TABLE stream (
     seen_position   BIGINT NOT NULL DEFAULT 0,
     boot_nonce      TEXT NOT NULL DEFAULT '',
     previous_nonce  TEXT NOT NULL DEFAULT '',
+    previous_gen    BIGINT NOT NULL DEFAULT 0, -- the last that previous_nonce was given
     returned_nonces INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, stream_id)
 ) WITH (fillfactor = 70);
