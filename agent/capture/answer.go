@@ -35,8 +35,8 @@ func (c *Capture) sent(ctx context.Context, q asking, b batch, a protocol.BatchA
 		return c.refused(ctx, b, err)
 	}
 	c.status.clear(areaPortal)
-	if a.AppliedSeq < q.known {
-		c.close(ctx, "applied went backwards: the portal was restored")
+	if why := s.impossible(q, a.AppliedSeq); why != "" {
+		c.close(ctx, why)
 		return 0
 	}
 	if !a.Duplicate {
@@ -100,16 +100,29 @@ func (c *Capture) checkedIn(ctx context.Context, q asking, a protocol.CheckInAns
 }
 
 // contradicts says what in an answer cannot follow what was told before, or "". ● Within a generation only a
-// portal restored from a backup goes backwards. What is known to be applied is everything before the window,
-// so an applied_seq below it is a window that begins past the checkpoint.
+// portal restored from a backup goes backwards.
+//
+// An answer to a batch may overtake the check-in's, which then tells less than is known. It needs no rule of its own:
+// it is no regress, being held against what was known when it was asked; no stall, for the receiver looks at the queue
+// before it looks at the store; and adopt leaves alone every kind that a batch past the answer's applied_seq changes.
 func (s *session) contradicts(q asking, a protocol.CheckInAnswer) string {
 	switch {
 	case a.Gen != s.gen:
 		return "another generation was opened" // I3: somebody else's, or a restored portal's
-	case a.AppliedSeq < q.known:
-		return "applied went backwards: the portal was restored"
 	case a.Lineage == s.told.lineage && a.Position < s.told.position:
 		return "the position went backwards: the portal was restored"
+	}
+	return s.impossible(q, a.AppliedSeq)
+}
+
+// impossible says why nothing of ours led to an applied_seq, or "". What is known to be applied is everything before
+// the window, so one below it is a window that begins past the checkpoint.
+func (s *session) impossible(q asking, applied protocol.Seq) string {
+	switch {
+	case applied < q.known:
+		return "applied went backwards: the portal was restored"
+	case applied >= s.next:
+		return "more is applied than was read"
 	}
 	return ""
 }
@@ -148,7 +161,8 @@ func (s *session) adopt() string {
 }
 
 // differs reports whether the portal's status of a kind does not go with its phase. A kind that is needed
-// here and not there is on its way to be: the next cut leaves it out or begins it.
+// here and not there is on its way to be: the next cut leaves it out or begins it. ● A snapshot that is not ours runs
+// only in a portal that was put back.
 func (k *kind) differs(now protocol.KindStatus) bool {
 	switch now.State {
 	case protocol.KindSuspended:
@@ -156,7 +170,7 @@ func (k *kind) differs(now protocol.KindStatus) bool {
 	case protocol.KindNeeded:
 		return k.phase != needed
 	case protocol.KindRunning:
-		return k.phase == following || k.phase == suspended
+		return k.phase == following || k.phase == suspended || k.phase != needed && k.snapshot != now.Snapshot
 	case protocol.KindSweeping, protocol.KindOK:
 		return k.phase == running || k.phase == ending || k.phase == suspended
 	}

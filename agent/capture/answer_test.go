@@ -260,11 +260,13 @@ func TestThePortalIsRestoredInsideTheGeneration(t *testing.T) {
 func TestWhatCannotFollowWhatWasToldOpensAgain(t *testing.T) {
 	tests := map[string]func(a *protocol.CheckInAnswer){
 		"another generation":              func(a *protocol.CheckInAnswer) { a.Gen++ },
+		"more is applied than was read":   func(a *protocol.CheckInAnswer) { a.AppliedSeq++ },
 		"applied went backwards":          func(a *protocol.CheckInAnswer) { a.AppliedSeq, a.Queued = a.AppliedSeq-1, 1 },
 		"the position went backwards":     func(a *protocol.CheckInAnswer) { a.Position-- },
 		"a finished snapshot runs again":  func(a *protocol.CheckInAnswer) { a.Kinds[1].State = protocol.KindRunning },
 		"a suspended kind is what it was": nil,
 		"a suspended kind runs again":     nil,
+		"another snapshot than ours runs": nil,
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -281,6 +283,13 @@ func TestWhatCannotFollowWhatWasToldOpensAgain(t *testing.T) {
 				b.settle()
 				change = func(a *protocol.CheckInAnswer) { a.Kinds[1] = was }
 				b.to.with(func() { b.to.kinds["employee"].status = was })
+			case "another snapshot than ours runs":
+				b = loading(t)
+				b.to.with(func() {
+					st := &b.to.kinds["employee"].status
+					st.Snapshot, st.LastKey = st.Snapshot-1, nil
+				})
+				change = func(*protocol.CheckInAnswer) {}
 			}
 			opens := len(b.to.opens)
 			told := false
