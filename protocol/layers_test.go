@@ -28,7 +28,8 @@ var layers = map[string][]string{
 	"agent/source":            {"protocol", "protocol/record"},
 	"agent/source/cell":       {"protocol", "protocol/record"},
 	"agent/source/sourcetest": {"protocol", "agent/plan", "agent/source"},
-	"agent/source/sqlite":     {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/cell"},
+	"agent/source/relational": {"protocol", "agent/plan", "agent/source", "agent/source/cell"},
+	"agent/source/sqlite":     {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/relational"},
 
 	"receiver":                 {"protocol", "receiver/config", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/store", "receiver/web", "receiver/writer"},
 	"receiver/config":          {},

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	"encoding/binary"
@@ -11,13 +10,14 @@ import (
 	"math"
 	"slices"
 
+	"lessor.dk/portalsync/agent/source/relational"
 	"lessor.dk/portalsync/protocol"
 )
 
 // Chunk yields up to limit rows after the cursor in the order of the table's primary key, a row that cannot be
 // converted as a Keep.
 func (t *Tx) Chunk(ctx context.Context, kind string, after []byte, limit int, yield func(*protocol.Row) error) (last []byte, done bool, err error) {
-	l, c, err := t.open(kind)
+	l, r, err := t.open(kind)
 	if err != nil {
 		return nil, false, err
 	}
@@ -34,8 +34,8 @@ func (t *Tx) Chunk(ctx context.Context, kind string, after []byte, limit int, yi
 	key := make([]any, len(s.keyColumns))
 	rows := 0
 	err = t.scan(ctx, l, query, args, s.selected, func(dest []driver.Value) error {
-		if t.convert(l, c, dest) || t.keep(l, c, dest) {
-			if err := yield(&c.row); err != nil {
+		if r.Update(dest) || r.Keep(dest) {
+			if err := yield(r.Row()); err != nil {
 				return err
 			}
 		}
@@ -56,45 +56,33 @@ func (t *Tx) Chunk(ctx context.Context, kind string, after []byte, limit int, yi
 
 // ByKey yields the current row of each record key, a Delete when there is none, or a Keep when it cannot be converted.
 func (t *Tx) ByKey(ctx context.Context, kind string, keys [][]protocol.Value, yield func(*protocol.Row) error) error {
-	l, c, err := t.open(kind)
+	l, r, err := t.open(kind)
 	if err != nil {
 		return err
 	}
-	places := make([]int, len(l.kind.Record.Key))
-	for i, name := range l.kind.Record.Key {
-		places[i] = slices.IndexFunc(c.schema.Fields, func(f protocol.SchemaField) bool { return f.Name == name })
-	}
 	for _, key := range keys {
-		if len(key) != len(places) {
-			return fmt.Errorf("read %s by key: %d key values, want %d", kind, len(key), len(places))
+		if err := r.CheckKey(key); err != nil {
+			return err
 		}
-		if err := t.byKey(ctx, l, c, key, places, yield); err != nil {
+		if err := t.byKey(ctx, l, r, key, yield); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *Tx) byKey(ctx context.Context, l *layout, c *converters, key []protocol.Value, places []int, yield func(*protocol.Row) error) error {
+func (t *Tx) byKey(ctx context.Context, l *layout, r *relational.Rows, key []protocol.Value, yield func(*protocol.Row) error) error {
 	s := &l.statements
 	args := make([]any, len(s.byKeyArgs))
 	for i, place := range s.byKeyArgs {
 		args[i] = key[place].S
 	}
-	hasKey := func() bool {
-		for i, place := range places {
-			if c.row.Values[place] != key[i] {
-				return false
-			}
-		}
-		return true
-	}
 	found := false
 	err := t.scan(ctx, l, s.byKey, args, s.selected, func(dest []driver.Value) error {
-		if t.keyOf(l, c, dest) && hasKey() {
+		if r.Key(dest) && r.Is(key) {
 			found = true
-			if t.convert(l, c, dest) || t.keep(l, c, dest) {
-				return yield(&c.row)
+			if r.Update(dest) || r.Keep(dest) {
+				return yield(r.Row())
 			}
 		}
 		return nil
@@ -102,39 +90,8 @@ func (t *Tx) byKey(ctx context.Context, l *layout, c *converters, key []protocol
 	if err != nil || found {
 		return err
 	}
-	c.clear(protocol.Delete)
-	for i, place := range places {
-		c.row.Values[place] = key[i]
-	}
-	return yield(&c.row)
-}
-
-// keep makes the Keep of a row that convert refused, unless it is the key that cannot be converted.
-func (t *Tx) keep(l *layout, c *converters, dest []driver.Value) bool {
-	if !t.keyOf(l, c, dest) {
-		return false
-	}
-	c.row.Op = protocol.Keep
-	return true
-}
-
-// keyOf converts the record key's cells alone, so that a bad cell elsewhere does not hide the row.
-func (t *Tx) keyOf(l *layout, c *converters, dest []driver.Value) bool {
-	c.clear(protocol.Update)
-	for i, field := range l.statements.columns {
-		if !l.kind.Record.IsKey(l.kind.Fields[field].Name) {
-			continue
-		}
-		if c.fields[field].Convert(&c.row.Values[field], dest[i]) != nil {
-			return false
-		}
-	}
-	for i := range l.kind.Fields {
-		if v := l.kind.Fields[i].Value; v != nil && l.kind.Record.IsKey(l.kind.Fields[i].Name) {
-			c.row.Values[i] = *v
-		}
-	}
-	return true
+	r.DeleteOf(key)
+	return yield(r.Row())
 }
 
 // errCursor reports a cursor that this package did not write or that was damaged.
@@ -210,14 +167,4 @@ func decodeClass(class byte, b []byte) (v any, rest []byte, ok bool) {
 		return slices.Clone(content), rest, true
 	}
 	return nil, nil, false
-}
-
-// compare compares pairs of texts until one differs.
-func compare(pairs ...string) int {
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if c := cmp.Compare(pairs[i], pairs[i+1]); c != 0 {
-			return c
-		}
-	}
-	return 0
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"lessor.dk/portalsync/agent/plan"
+	"lessor.dk/portalsync/agent/source/relational"
 	"lessor.dk/portalsync/protocol/record"
 )
 
@@ -21,10 +22,10 @@ import (
 type statements struct {
 	upserts, deletes, count, first, next, byKey string
 
-	columns    []int // place in the schema of each selected column
+	relational.Selection
+
 	keyColumns []int // place among the selected columns of each key column, in key order
 	selected   int   // number of selected columns in upserts, first, next and byKey
-	recordKey  []int // place in the schema of each record key field, in the order of deletes
 	byKeyArgs  []int // places in the record's key of the parameters of byKey
 }
 
@@ -46,12 +47,12 @@ func (c *catalog) statements(k *plan.Kind) statements {
 	for i, f := range k.Fields {
 		if expr := expression(f); expr != "" {
 			list = append(list, expr)
-			s.columns = append(s.columns, i)
+			s.Columns = append(s.Columns, i)
 		}
 	}
 	for _, column := range key {
 		place := -1
-		for i, field := range s.columns {
+		for i, field := range s.Columns {
 			if f := k.Fields[field]; f.Expr == "" && f.Column.Alias == k.As && strings.EqualFold(f.Column.Column, column.name) {
 				place = i
 			}
@@ -73,7 +74,7 @@ func (c *catalog) statements(k *plan.Kind) statements {
 	}
 	s.upserts = with(c.changed(k, true)) + selectList + "\nFROM   changed AS " + changedAlias + "\nCROSS JOIN " + from + " ON " +
 		matchKey(k.As, key) + joins + "\nWHERE  1" + filter
-	s.deletes = c.deletes(k, with(c.changed(k, c.joinsDecide(k))), key, from, joins, filter, &s)
+	s.deletes = c.deletes(k, with(c.changed(k, relational.JoinsDecide(k))), key, from, joins, filter, &s)
 	s.count = c.count(k)
 
 	var ordered, present, marks []string
@@ -171,24 +172,6 @@ func operand(on plan.On) string {
 
 func with(changed string) string { return "WITH changed AS (\n" + changed + ")\n" }
 
-// joinsDecide reports whether a change in a joined table can take a row away: because the row needs a joined
-// one, or because the filter may look at one. Otherwise dependents are no candidates for a delete, and rows
-// outside the filter are not told as gone over and over.
-func (c *catalog) joinsDecide(k *plan.Kind) bool {
-	filter := strings.ToLower(k.Filter)
-	for _, j := range k.Joins {
-		if !j.Optional {
-			return true
-		}
-		for _, column := range c.tables[strings.ToLower(j.Table.Name)].columns {
-			if strings.Contains(filter, strings.ToLower(column.name)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // changed lists the keys of the kind's rows that changed after ?1: those of its own table and, with joined,
 // those that depend on a changed row of a joined one.
 func (c *catalog) changed(k *plan.Kind, joined bool) string {
@@ -217,23 +200,8 @@ func (c *catalog) dependents(k *plan.Kind, j plan.Join) string {
 			}
 		}
 	}
-	var between []plan.Join
-	needed := map[string]bool{}
-	need := func(j plan.Join) {
-		for _, on := range j.On {
-			needed[on.Ref.Alias] = true
-		}
-	}
-	need(j)
-	for i := len(k.Joins) - 1; i >= 0; i-- {
-		if earlier := k.Joins[i]; needed[earlier.As] && earlier.As != j.As {
-			need(earlier)
-			earlier.Optional = false
-			between = append([]plan.Join{earlier}, between...)
-		}
-	}
 	// Plain joins leave it to the database whether it begins with the changes or with the rows.
-	tables := strings.ReplaceAll(joinClauses(between), "\nCROSS JOIN ", "\nJOIN ")
+	tables := strings.ReplaceAll(joinClauses(relational.Between(k, j)), "\nCROSS JOIN ", "\nJOIN ")
 	return fmt.Sprintf("SELECT %s\nFROM   %s AS %s\nJOIN %s AS %s%s\nWHERE  %s.version > ?1 AND %s",
 		strings.Join(keys, ", "), quote(changeName(j.Table.Name)), changedAlias, quote(k.Table.Name), k.As, tables,
 		changedAlias, strings.Join(conditions, " AND "))
@@ -259,7 +227,7 @@ func (c *catalog) deletes(k *plan.Kind, with string, key []column, from, joins, 
 				expr = "NULL" // a constant, filled in later
 			}
 			list = append(list, expr)
-			s.recordKey = append(s.recordKey, i)
+			s.RecordKey = append(s.RecordKey, i)
 		}
 	}
 	for i, column := range key {

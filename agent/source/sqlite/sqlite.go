@@ -36,6 +36,7 @@ import (
 
 	"lessor.dk/portalsync/agent/plan"
 	"lessor.dk/portalsync/agent/source"
+	"lessor.dk/portalsync/agent/source/relational"
 	"lessor.dk/portalsync/protocol"
 )
 
@@ -113,7 +114,7 @@ func (s *Source) Begin(ctx context.Context) (source.Tx, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.path, classify(ctx, err))
 	}
-	tx := &Tx{source: s, conn: conn, converters: map[string]*converters{}, bad: map[badKey]*source.Bad{}}
+	tx := &Tx{source: s, conn: conn, rows: map[string]*relational.Rows{}}
 	if err := tx.begin(ctx); err != nil {
 		tx.Close()
 		return nil, fmt.Errorf("look at %s: %w", s.path, classify(ctx, err))

@@ -7,36 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"lessor.dk/portalsync/agent/source"
-	"lessor.dk/portalsync/agent/source/cell"
+	"lessor.dk/portalsync/agent/source/relational"
 	"lessor.dk/portalsync/protocol"
 )
 
 // Tx is one read transaction. See [source.Tx].
 type Tx struct {
-	source     *Source
-	conn       *sql.Conn
-	state      source.State
-	layouts    map[string]*layout
-	converters map[string]*converters
-	bad        map[badKey]*source.Bad
-}
-
-// badKey finds the count of a field's rows that were left out for one reason.
-type badKey struct {
-	kind, field string
-	reason      error
-}
-
-// converters make one kind's rows.
-type converters struct {
-	schema *protocol.SectionSchema
-	fields []*cell.Converter
-	row    protocol.Row
-	dest   []driver.Value
+	source  *Source
+	conn    *sql.Conn
+	state   source.State
+	layouts map[string]*layout
+	rows    map[string]*relational.Rows
+	leftOut relational.LeftOut
 }
 
 const stateSQL = `
@@ -121,46 +106,33 @@ func (t *Tx) State() source.State { return t.state }
 // Upserts yields the rows of a kind that changed after from and exist, as they are now. Of one that cannot be
 // converted it says nothing.
 func (t *Tx) Upserts(ctx context.Context, kind string, from protocol.Position, yield func(*protocol.Row) error) error {
-	l, c, err := t.open(kind)
+	l, r, err := t.open(kind)
 	if err != nil {
 		return err
 	}
 	s := &l.statements
 	return t.scan(ctx, l, s.upserts, []any{int64(from)}, s.selected, func(dest []driver.Value) error {
-		if !t.convert(l, c, dest) {
+		if !r.Update(dest) {
 			return nil
 		}
-		return yield(&c.row)
+		return yield(r.Row())
 	})
 }
 
 // Deletes yields the keys of a kind that changed after from and are gone. A key that cannot be converted
 // never left, so nothing is to be deleted for it.
 func (t *Tx) Deletes(ctx context.Context, kind string, from protocol.Position, yield func(*protocol.Row) error) error {
-	l, c, err := t.open(kind)
+	l, r, err := t.open(kind)
 	if err != nil {
 		return err
 	}
 	s := &l.statements
-	return t.scan(ctx, l, s.deletes, []any{int64(from)}, len(s.recordKey), func(dest []driver.Value) error {
-		if !c.convertKey(l, dest) {
+	return t.scan(ctx, l, s.deletes, []any{int64(from)}, len(s.RecordKey), func(dest []driver.Value) error {
+		if !r.Delete(dest) {
 			return nil
 		}
-		return yield(&c.row)
+		return yield(r.Row())
 	})
-}
-
-// convertKey makes the delete of the key in dest and reports whether it can be converted.
-func (c *converters) convertKey(l *layout, dest []driver.Value) bool {
-	c.clear(protocol.Delete)
-	for i, field := range l.statements.recordKey {
-		if constant := l.kind.Fields[field].Value; constant != nil {
-			c.row.Values[field] = *constant
-		} else if c.fields[field].Convert(&c.row.Values[field], dest[i]) != nil {
-			return false
-		}
-	}
-	return true
 }
 
 // CountChanges returns an upper bound of the rows that Upserts and Deletes would yield together.
@@ -177,16 +149,7 @@ func (t *Tx) CountChanges(ctx context.Context, kind string, from protocol.Positi
 }
 
 // Bad tells which rows were left out so far.
-func (t *Tx) Bad() []source.Bad {
-	var list []source.Bad
-	for _, b := range t.bad {
-		list = append(list, *b)
-	}
-	slices.SortFunc(list, func(a, b source.Bad) int {
-		return compare(a.Kind, b.Kind, a.Field, b.Field, a.Reason.Error(), b.Reason.Error())
-	})
-	return list
-}
+func (t *Tx) Bad() []source.Bad { return t.leftOut.List() }
 
 // Close ends the transaction. It may be called twice.
 func (t *Tx) Close() error {
@@ -199,8 +162,8 @@ func (t *Tx) Close() error {
 	return firstError(conn.Close(), err)
 }
 
-// open returns a kind's layout and converters.
-func (t *Tx) open(kind string) (*layout, *converters, error) {
+// open returns a kind's layout and what makes its rows.
+func (t *Tx) open(kind string) (*layout, *relational.Rows, error) {
 	l := t.layouts[kind]
 	if l == nil {
 		return nil, nil, fmt.Errorf("read %s: the plan has no such kind", kind)
@@ -208,58 +171,10 @@ func (t *Tx) open(kind string) (*layout, *converters, error) {
 	if l.err != nil {
 		return nil, nil, &source.KindError{Kind: kind, Err: l.err}
 	}
-	c := t.converters[kind]
-	if c == nil {
-		c = &converters{}
-		for _, k := range t.source.kinds {
-			if k.Record.Name == kind {
-				c.schema = k.Schema
-			}
-		}
-		for _, f := range l.kind.Fields {
-			converter := cell.New(f.Field, t.source.plan.Timezone)
-			if f.Map != nil {
-				converter.Translate(f.Map, f.Others)
-			}
-			c.fields = append(c.fields, converter)
-		}
-		c.row.Values = make([]protocol.Value, len(c.fields))
-		c.dest = make([]driver.Value, max(l.statements.selected, len(l.statements.recordKey)))
-		t.converters[kind] = c
+	if t.rows[kind] == nil {
+		t.rows[kind] = relational.NewRows(l.kind, t.source.plan.Timezone, l.statements.Selection, t.state.Position, &t.leftOut)
 	}
-	return l, c, nil
-}
-
-func (c *converters) clear(op protocol.Op) {
-	c.row.Op = op
-	clear(c.row.Values)
-}
-
-// convert makes the row of the selected columns, or counts it as bad and reports false.
-func (t *Tx) convert(l *layout, c *converters, dest []driver.Value) bool {
-	c.row.Op = protocol.Update
-	for i, field := range l.statements.columns {
-		if err := c.fields[field].Convert(&c.row.Values[field], dest[i]); err != nil {
-			t.leaveOut(l, field, err)
-			return false
-		}
-	}
-	for i := range l.kind.Fields {
-		if v := l.kind.Fields[i].Value; v != nil {
-			c.row.Values[i] = *v
-		}
-	}
-	return true
-}
-
-func (t *Tx) leaveOut(l *layout, field int, reason error) {
-	f := &l.kind.Fields[field]
-	key := badKey{l.kind.Record.Name, f.Name, reason}
-	if t.bad[key] == nil {
-		t.bad[key] = &source.Bad{Kind: key.kind, Field: f.Name,
-			Reason: fmt.Errorf("%s.%s from table %s %w", key.kind, f.Name, l.kind.Table, reason)}
-	}
-	t.bad[key].Rows++
+	return l, t.rows[kind], nil
 }
 
 // cancelEvery is how many rows are read between looks at the context.
@@ -271,9 +186,7 @@ func (t *Tx) scan(ctx context.Context, l *layout, query string, args []any, colu
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c := t.converters[l.kind.Record.Name]
-	c.row.Version = t.state.Position
-	dest := c.dest[:columns]
+	dest := make([]driver.Value, columns)
 	named := make([]driver.NamedValue, len(args))
 	for i, a := range args {
 		named[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
