@@ -103,13 +103,13 @@ func (d *Demo) live(ctx context.Context, s *scene) error {
 	defer func() { _ = os.Remove(pointer) }() // it points nowhere by then
 	g, ctx := errgroup.WithContext(ctx)
 	if d.cfg.MainSystem == "" {
-		db, err := company.Open(s.mainSystem)
+		main, err := company.Open(s.mainSystem)
 		if err != nil {
 			return err
 		}
-		defer db.Close()
+		defer main.Close()
 		log := slog.New(slog.NewTextHandler(d.out, nil))
-		g.Go(func() error { return company.NewSimulator(db, company.SimulatorConfig{Log: log}).Run(ctx) })
+		g.Go(func() error { return company.NewSimulator(main, company.SimulatorConfig{Log: log}).Run(ctx) })
 	}
 	g.Go(func() error { return s.watch(ctx) })
 	return g.Wait()

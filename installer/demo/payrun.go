@@ -43,12 +43,12 @@ func PayRun(ctx context.Context, data string) (string, error) {
 	if _, err := os.Stat(file); err != nil { //nolint:gosec // the file was named by the person who runs us
 		return "", fmt.Errorf("the demo's main system cannot be read: %w", err)
 	}
-	db, err := company.Open(file)
+	main, err := company.Open(file)
 	if err != nil {
 		return "", err
 	}
-	defer db.Close()
-	title, payslips, err := company.PayRun(ctx, db)
+	defer main.Close()
+	title, payslips, err := main.PayRun(ctx)
 	if err != nil {
 		return "", err
 	}

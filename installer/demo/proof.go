@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +19,8 @@ type proof struct {
 	lines io.Writer
 	start time.Time
 
-	rows     int64   // of the main system at first, about
-	db       *sql.DB // the main system, as payroll has it open
+	rows     int64            // of the main system at first, about
+	main     *company.Company // as payroll has it open
 	life     *errgroup.Group
 	still    context.CancelFunc // ends the simulator
 	employee Login
@@ -52,7 +51,7 @@ func (p *proof) steps() []proving {
 // begin starts everything, the company's life included: what is proven is proven while things change.
 func (p *proof) begin(ctx context.Context) (string, error) {
 	var err error
-	if p.db, err = company.Open(p.mainSystem); err != nil {
+	if p.main, err = company.Open(p.mainSystem); err != nil {
 		return "", err
 	}
 	p.out = io.Discard
@@ -63,7 +62,7 @@ func (p *proof) begin(ctx context.Context) (string, error) {
 	life, p.still = context.WithCancel(context.WithoutCancel(ctx))
 	p.life, life = errgroup.WithContext(life)
 	p.life.Go(func() error {
-		return company.NewSimulator(p.db, company.SimulatorConfig{Every: 150 * time.Millisecond}).Run(life)
+		return company.NewSimulator(p.main, company.SimulatorConfig{Every: 150 * time.Millisecond}).Run(life)
 	})
 	p.rows, err = p.total(ctx)
 	return fmt.Sprintf("%d rows to load, processes %d and %d", p.rows, p.receiving.Pid(), p.capturing.Pid()), err
@@ -140,22 +139,13 @@ func (p *proof) signIn(ctx context.Context) (string, error) {
 	return "as employee " + p.employee.Employee, p.browser.signIn(ctx, p.employee)
 }
 
-const setBalanceSQL = `
-UPDATE Saldo
-SET    Rest = 17.31, Pr = '2026-11-17'
-WHERE  MedarbejderNr = ? AND SaldotypeNr = 'FE'`
-
 func (p *proof) change(ctx context.Context) (string, error) {
-	if _, err := p.db.ExecContext(ctx, setBalanceSQL, p.employee.Employee); err != nil {
-		return "", fmt.Errorf("change the main system: %w", err)
+	if err := p.main.SetBalance(ctx, p.employee.Employee, "FE", 1731, time.Now()); err != nil {
+		return "", err
 	}
 	took, err := p.browser.sees(ctx, "/home", "17,31")
 	return fmt.Sprintf("after %d ms", took.Milliseconds()), err
 }
-
-const reportsSQL = `
-SELECT count(*), coalesce(sum(RapportID = ?), 0)
-FROM   PortalIndberetning`
 
 // report sends an absence, kills the agent as soon as the row is in the main system (its acknowledgement may be
 // lost then), and looks for the one row and payroll's verdict.
@@ -169,12 +159,8 @@ func (p *proof) report(ctx context.Context) (string, error) {
 		return "", err
 	}
 	id := registration[strings.LastIndexByte(registration, '/')+1:]
-	count := func(ctx context.Context) (all, own int, err error) {
-		err = p.db.QueryRowContext(ctx, reportsSQL, id).Scan(&all, &own)
-		return all, own, err
-	}
 	err = p.capturing.Await(ctx, func(ctx context.Context) (bool, error) {
-		_, own, err := count(ctx)
+		_, own, err := p.main.Reports(ctx, id)
 		return own > 0, err
 	})
 	if err != nil {
@@ -187,7 +173,7 @@ func (p *proof) report(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	all, own, err := count(ctx)
+	all, own, err := p.main.Reports(ctx, id)
 	if err == nil && (all != 1 || own != 1) {
 		err = fmt.Errorf("the main system holds %d reports, %d of this id", all, own)
 	}
@@ -203,7 +189,7 @@ func (p *proof) loseRedis(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer redis.close()
-	title, payslips, err := company.PayRun(ctx, p.db)
+	title, payslips, err := p.main.PayRun(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -260,7 +246,7 @@ func (p *proof) quiet() {
 }
 
 func (p *proof) stop(context.Context) (string, error) {
-	if err := errors.Join(p.db.Close(), p.close()); err != nil {
+	if err := errors.Join(p.main.Close(), p.close()); err != nil {
 		return "", err
 	}
 	return "after SIGTERM", nil

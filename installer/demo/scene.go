@@ -128,12 +128,12 @@ func (s *scene) track(ctx context.Context) error {
 		return err
 	}
 	return s.step("switching change tracking on", func() error {
-		db, err := company.Open(s.mainSystem)
+		main, err := company.Open(s.mainSystem)
 		if err != nil {
 			return err
 		}
-		defer db.Close()
-		return install(ctx, db, p)
+		defer main.Close()
+		return install(ctx, main.DB(), p)
 	})
 }
 

@@ -8,19 +8,13 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	_ "embed" // schema and plan
+	_ "embed" // the plan
 	"fmt"
-	"net/url"
 	"time"
-
-	_ "modernc.org/sqlite" // the main system's database
 )
 
 // Name is the company's.
 const Name = "Nordlyng Maskinfabrik A/S"
-
-//go:embed schema.sql
-var schemaSQL string
 
 // Plan is the company's plan file: which tables and columns leave the house.
 //
@@ -49,58 +43,71 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Create makes the company's database in a new file. 300 employees take about two seconds.
-func Create(ctx context.Context, file string, cfg Config) (err error) {
-	cfg = cfg.withDefaults()
-	db, err := Open(file)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := db.Close(); err == nil && e != nil {
-			err = fmt.Errorf("close %s: %w", file, e)
-		}
-	}()
-	if _, err := db.ExecContext(ctx, schemaSQL); err != nil {
-		return fmt.Errorf("make the tables of %s: %w", file, err)
-	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("fill %s: %w", file, err)
-	}
-	defer tx.Rollback()
-	if err := newFounder(tx, cfg).found(ctx); err != nil {
-		return fmt.Errorf("fill %s: %w", file, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("fill %s: %w", file, err)
+// Company is the open database of a company, as its payroll program has it.
+type Company struct {
+	db   *sql.DB
+	kept kept
+}
+
+// kept is what differs between the kinds of database that keep a company. All SQL but the tables is the same.
+type kept interface {
+	// writer returns what adds rows within a transaction.
+	writer(tx *sql.Tx) rowWriter
+	// spell makes of a value what the database is given for it.
+	spell(value any) any
+}
+
+// DB returns the open database. It belongs to the Company.
+func (c *Company) DB() *sql.DB { return c.db }
+
+// Close releases the database.
+func (c *Company) Close() error {
+	if err := c.db.Close(); err != nil {
+		return fmt.Errorf("close the main system: %w", err)
 	}
 	return nil
 }
 
-// Open opens a company's database as its payroll program does: in WAL mode, one writer at a time.
-func Open(file string) (*sql.DB, error) {
-	query := url.Values{"_pragma": {"journal_mode(WAL)", "busy_timeout(10000)", "synchronous(NORMAL)"}, "_txlock": {"immediate"}}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?"+query.Encode())
+// fill adds everything to empty tables, in one transaction.
+func (c *Company) fill(ctx context.Context, cfg Config) error {
+	tx, err := c.db.BeginTx(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", file, err)
+		return fmt.Errorf("fill the tables: %w", err)
 	}
-	db.SetMaxOpenConns(1)
-	return db, nil
+	defer tx.Rollback()
+	f := &founder{cfg: cfg, rows: c.kept.writer(tx)}
+	if err := f.found(ctx); err != nil {
+		return fmt.Errorf("fill the tables: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("fill the tables: %w", err)
+	}
+	return nil
 }
 
-// day spells a date as the database does.
-func day(t time.Time) string { return t.Format(time.DateOnly) }
+const setBalanceSQL = `
+UPDATE Saldo
+SET    Rest = @amount, Pr = @day
+WHERE  MedarbejderNr = @employee AND SaldotypeNr = @type`
 
-// date returns midnight UTC of a date; months and days may be out of range as in time.Date.
-func date(year int, month time.Month, dom int) time.Time {
-	return time.Date(year, month, dom, 0, 0, 0, 0, time.UTC)
+// SetBalance sets what an employee has left of a balance type, such as FE, in hundredths of its unit.
+func (c *Company) SetBalance(ctx context.Context, employee, balanceType string, amount int64, asOf time.Time) error {
+	_, err := c.db.ExecContext(ctx, setBalanceSQL, sql.Named("amount", c.kept.spell(hundredths(amount))), sql.Named("day", day(asOf)),
+		sql.Named("employee", employee), sql.Named("type", balanceType))
+	if err != nil {
+		return fmt.Errorf("set a balance in the main system: %w", err)
+	}
+	return nil
 }
 
-// kroner is an amount as the database holds it, from øre.
-func kroner(ore int64) any {
-	if ore%100 == 0 {
-		return ore / 100
+const reportsSQL = `
+SELECT count(*), count(CASE WHEN RapportID = @report THEN 1 END)
+FROM   PortalIndberetning`
+
+// Reports counts the rows of the inbox, all and those of one report.
+func (c *Company) Reports(ctx context.Context, report string) (all, own int, err error) {
+	if err = c.db.QueryRowContext(ctx, reportsSQL, sql.Named("report", report)).Scan(&all, &own); err != nil {
+		err = fmt.Errorf("count the reports in the main system: %w", err)
 	}
-	return float64(ore) / 100
+	return all, own, err
 }

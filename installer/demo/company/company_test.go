@@ -28,11 +28,11 @@ func create(t *testing.T, cfg Config) string {
 
 func TestCompany(t *testing.T) {
 	file := create(t, Config{})
-	db, err := Open(file)
+	c, err := Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer c.Close()
 	tests := map[string]struct {
 		query    string
 		min, max float64
@@ -60,13 +60,13 @@ func TestCompany(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got float64
-			if err := db.QueryRowContext(t.Context(), tt.query).Scan(&got); err != nil || got < tt.min || got > tt.max {
+			if err := c.db.QueryRowContext(t.Context(), tt.query).Scan(&got); err != nil || got < tt.min || got > tt.max {
 				t.Errorf("got %v, %v, want %v to %v", got, err, tt.min, tt.max)
 			}
 		})
 	}
 	t.Run("no CPR number is anybody's", func(t *testing.T) {
-		rows, err := db.QueryContext(t.Context(), "SELECT CPR FROM Medarbejder")
+		rows, err := c.db.QueryContext(t.Context(), "SELECT CPR FROM Medarbejder")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func TestCompany(t *testing.T) {
 	})
 	t.Run("a payslip is a PDF", func(t *testing.T) {
 		var content []byte
-		if err := db.QueryRowContext(t.Context(), "SELECT Indhold FROM Bilag LIMIT 1").Scan(&content); err != nil {
+		if err := c.db.QueryRowContext(t.Context(), "SELECT Indhold FROM Bilag LIMIT 1").Scan(&content); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.HasPrefix(content, []byte("%PDF-1.")) || !bytes.Contains(content, []byte("%%EOF")) || len(content) > 8000 {
@@ -123,12 +123,12 @@ func TestPlanParses(t *testing.T) {
 }
 
 func TestPayRun(t *testing.T) {
-	db, err := Open(create(t, Config{Employees: 40, Months: 3}))
+	c, err := Open(create(t, Config{Employees: 40, Months: 3}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	title, n, err := PayRun(t.Context(), db)
+	defer c.Close()
+	title, n, err := c.PayRun(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,21 +142,21 @@ func TestPayRun(t *testing.T) {
 		"SELECT count(*) FROM Loenlinje l WHERE Loenart = '4010' AND LoenseddelNr % 10000 = 2611 AND round(AarTilDato - (SELECT sum(Beloeb) FROM Loenlinje o WHERE o.MedarbejderNr = l.MedarbejderNr AND o.Loenart = '4010'), 2) <> 0": 0,
 	} {
 		var got float64
-		if err := db.QueryRowContext(t.Context(), query).Scan(&got); err != nil || got != want {
+		if err := c.db.QueryRowContext(t.Context(), query).Scan(&got); err != nil || got != want {
 			t.Errorf("%s = %v, %v, want %v", query, got, err, want)
 		}
 	}
 }
 
 func TestTakeReports(t *testing.T) {
-	db, err := Open(create(t, Config{Employees: 12, Months: 1}))
+	c, err := Open(create(t, Config{Employees: 12, Months: 1}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer c.Close()
 	exec := func(query string) {
 		t.Helper()
-		if _, err := db.ExecContext(t.Context(), query); err != nil {
+		if _, err := c.db.ExecContext(t.Context(), query); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,12 +165,12 @@ func TestTakeReports(t *testing.T) {
 	exec(`INSERT INTO PortalIndberetning (RapportID, MedarbejderNr, Art, Fra, Til, Antal, Enhed) VALUES
 		('1', 1001, 'F', '2027-01-04', '2027-01-06', 3, 'D'), ('2', 1001, 'F', '2027-01-06', '2027-01-07', 2, 'D'),
 		('3', 9999, 'F', '2027-01-04', '2027-01-04', 1, 'D')`)
-	taken, refused, err := TakeReports(t.Context(), db, today)
+	taken, refused, err := c.TakeReports(t.Context(), today)
 	if err != nil || taken != 1 || refused != 2 {
 		t.Fatalf("TakeReports = %d, %d, %v, want one taken, the overlapping and the unknown one refused", taken, refused, err)
 	}
 	exec("INSERT INTO PortalIndberetning (RapportID, MedarbejderNr, Art, Fra, Til, Antal, Enhed) VALUES ('4', 1001, 'F', '2027-01-05', '2027-01-05', 1, 'D')")
-	if taken, refused, err = TakeReports(t.Context(), db, today); err != nil || taken != 0 || refused != 1 {
+	if taken, refused, err = c.TakeReports(t.Context(), today); err != nil || taken != 0 || refused != 1 {
 		t.Errorf("TakeReports again = %d, %d, %v, want the overlapping one refused and no other looked at", taken, refused, err)
 	}
 }

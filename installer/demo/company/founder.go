@@ -2,24 +2,23 @@ package company
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"time"
 )
 
 // founder fills an empty database.
 type founder struct {
-	cfg    Config
-	tables map[string]*inserter
-	tx     *sql.Tx
-	staff  []*person
+	cfg   Config
+	rows  rowWriter
+	staff []*person
 }
 
-func newFounder(tx *sql.Tx, cfg Config) *founder {
-	return &founder{cfg: cfg, tx: tx, tables: map[string]*inserter{}}
+// rowWriter takes rows for tables, the values in the order of the table's columns: texts, numbers and the types of
+// value.go. It may write them later, at the latest in flush, and keeps the order within a table.
+type rowWriter interface {
+	add(ctx context.Context, table string, row []any) error
+	flush(ctx context.Context) error
 }
 
 // found fills every table.
@@ -31,27 +30,12 @@ func (f *founder) found(ctx context.Context) error {
 			return err
 		}
 	}
-	return f.flush(ctx)
-}
-
-// flush writes what the inserters still hold.
-func (f *founder) flush(ctx context.Context) error {
-	for _, name := range slices.Sorted(maps.Keys(f.tables)) { // in one order, so that one seed gives one file
-		if err := f.tables[name].flush(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f.rows.flush(ctx)
 }
 
 // add inserts one row.
 func (f *founder) add(ctx context.Context, table string, row ...any) error {
-	t, ok := f.tables[table]
-	if !ok {
-		t = newInserter(f.tx, table)
-		f.tables[table] = t
-	}
-	return t.add(ctx, row...)
+	return f.rows.add(ctx, table, row)
 }
 
 // addAll inserts rows.
@@ -77,7 +61,7 @@ func (c Config) random(purpose string, no int) *rand.Rand {
 func (f *founder) setUp(ctx context.Context) error {
 	for table, rows := range map[string][][]any{
 		"Vagt": {
-			{"D", "Dag", "07:30", "15:30"}, {"A", "Aften", "15:00", "23:00"}, {"N", "Nat", "23:00", "07:00"},
+			{"D", "Dag", clock("07:30"), clock("15:30")}, {"A", "Aften", clock("15:00"), clock("23:00")}, {"N", "Nat", clock("23:00"), clock("07:00")},
 		},
 		"Saldotype": {
 			{ferie, "Ferie", "D", 1, "Semester", "Holiday"},
@@ -86,12 +70,12 @@ func (f *founder) setUp(ctx context.Context) error {
 			{"BS", "Børns sygedag", "D", 4, "Vård av barn", "Child's sick days"},
 		},
 		"Fravaersart": {
-			{"F", "Ferie", "D", 1, ferie, 1, "Semester", "Holiday"},
-			{"FF", "Feriefridag", "D", 1, feriefri, 2, "Extra ledig dag", "Extra day off"},
-			{"AF", "Afspadsering", "T", 1, flex, 3, "Kompledighet", "Time off in lieu"},
-			{"S", "Sygdom", "D", 1, nil, 4, "Sjukdom", "Illness"},
-			{"B", "Barns sygedag", "D", 1, "BS", 5, "Vård av barn", "Child's sick day"},
-			{"BL", "Barsel", "D", 0, nil, 6, "Föräldraledighet", "Parental leave"},
+			{"F", "Ferie", "D", true, ferie, 1, "Semester", "Holiday"},
+			{"FF", "Feriefridag", "D", true, feriefri, 2, "Extra ledig dag", "Extra day off"},
+			{"AF", "Afspadsering", "T", true, flex, 3, "Kompledighet", "Time off in lieu"},
+			{"S", "Sygdom", "D", true, nil, 4, "Sjukdom", "Illness"},
+			{"B", "Barns sygedag", "D", true, "BS", 5, "Vård av barn", "Child's sick day"},
+			{"BL", "Barsel", "D", false, nil, 6, "Föräldraledighet", "Parental leave"},
 		},
 		"Registreringstype": {
 			{"FRA", "Fravær", "absence", "D", "Frånvaro", "Absence"},
@@ -167,15 +151,11 @@ func (f *founder) calendar(ctx context.Context) error {
 	first := f.lastPaid().AddDate(0, 1-f.cfg.Months, 0)
 	for m := range f.cfg.Months + 12 {
 		p := periodOf(first.AddDate(0, m, 0))
-		if err := f.add(ctx, "Loenkalender", p.no(), p.title(), day(p.from), day(p.to), day(p.payDate), day(p.due)); err != nil {
+		if err := f.add(ctx, "Loenkalender", p.no(), p.title(), p.from, p.to, p.payDate, p.due); err != nil {
 			return err
 		}
 		if m >= f.cfg.Months-2 && m < f.cfg.Months+3 {
-			open := 0
-			if m >= f.cfg.Months {
-				open = 1
-			}
-			if err := f.add(ctx, "Registreringsperiode", p.no(), day(p.from), day(p.to), day(p.due), open); err != nil {
+			if err := f.add(ctx, "Registreringsperiode", p.no(), p.from, p.to, p.due, m >= f.cfg.Months); err != nil {
 				return err
 			}
 		}

@@ -10,7 +10,7 @@ import (
 // rowsPerStatement is where longer statements stop being faster.
 const rowsPerStatement = 40
 
-// inserter adds rows to one table, many to a statement.
+// inserter adds rows to one table of SQLite, many to a statement.
 type inserter struct {
 	tx      *sql.Tx
 	table   string
@@ -22,7 +22,7 @@ type inserter struct {
 func newInserter(tx *sql.Tx, table string) *inserter { return &inserter{tx: tx, table: table} }
 
 // add takes one row, the values in the order of the table's columns.
-func (i *inserter) add(ctx context.Context, row ...any) error {
+func (i *inserter) add(ctx context.Context, row []any) error {
 	if i.columns == 0 {
 		i.columns = len(row)
 	}

@@ -8,7 +8,7 @@ import (
 
 // leave adds balances and two years of absences with some to come.
 func (f *founder) leave(ctx context.Context) error {
-	asOf := day(date(f.cfg.Today.Year(), f.cfg.Today.Month(), 0))
+	asOf := date(f.cfg.Today.Year(), f.cfg.Today.Month(), 0)
 	no := 0
 	for _, p := range f.staff {
 		r := f.cfg.random("leave", p.no)
@@ -33,7 +33,7 @@ func (f *founder) leave(ctx context.Context) error {
 				continue
 			}
 			no++
-			if err := f.add(ctx, "Fravaer", no, p.no, kind, day(first), day(last), kroner(quantity), unit, status, nil, nil); err != nil {
+			if err := f.add(ctx, "Fravaer", no, p.no, kind, first, last, hundredths(quantity), unit, status, nil, nil); err != nil {
 				return err
 			}
 			used[kind] += quantity
@@ -45,7 +45,7 @@ func (f *founder) leave(ctx context.Context) error {
 			{ferie, 2500, used["F"] % 2500}, {feriefri, 500, used["FF"] % 500},
 			{flex, 100 * r.Int64N(60), used["AF"] % 100}, {"BS", 200, used["B"] % 300},
 		} {
-			if err := f.add(ctx, "Saldo", p.no, b.kind, kroner(b.earned-b.used), kroner(b.earned), kroner(b.used), asOf); err != nil {
+			if err := f.add(ctx, "Saldo", p.no, b.kind, hundredths(b.earned-b.used), hundredths(b.earned), hundredths(b.used), asOf); err != nil {
 				return err
 			}
 		}
@@ -66,7 +66,7 @@ func (f *founder) plan(ctx context.Context) error {
 			if when.Weekday() == time.Saturday || when.Weekday() == time.Sunday || when.Before(p.hired) {
 				continue
 			}
-			if err := f.add(ctx, "Vagtplan", p.no, day(when), "07:30", "15:30", 0.5, "D"); err != nil {
+			if err := f.add(ctx, "Vagtplan", p.no, when, clock("07:30"), clock("15:30"), hundredths(50), "D"); err != nil {
 				return err
 			}
 			if !p.hourly || d >= 0 {
@@ -74,8 +74,8 @@ func (f *founder) plan(ctx context.Context) error {
 			}
 			clocked++
 			late := r.IntN(4) * 15
-			if err := f.add(ctx, "Tidsregistrering", clocked, p.no, day(when), "07:30", fmt.Sprintf("15:%02d", late),
-				kroner(int64(700+late*100/60)), "1020", pick(r, []string{"100", "110", "120", "900"})); err != nil {
+			if err := f.add(ctx, "Tidsregistrering", clocked, p.no, when, clock("07:30"), clock(fmt.Sprintf("15:%02d", late)),
+				hundredths(700+late*100/60), "1020", pick(r, []string{"100", "110", "120", "900"})); err != nil {
 				return err
 			}
 		}

@@ -164,13 +164,13 @@ func (f *founder) addPayslip(ctx context.Context, s *payslip, sums sums, withDoc
 		if err != nil {
 			return err
 		}
-		document = s.no
-		if err := f.add(ctx, "Bilag", s.no, s.who.no, s.period.title(), "application/pdf", day(s.period.payDate), len(content), content); err != nil {
+		document = documentNo(s.no)
+		if err := f.add(ctx, "Bilag", document, s.who.no, s.period.title(), "application/pdf", s.period.payDate, len(content), content); err != nil {
 			return err
 		}
 	}
-	if err := f.add(ctx, "Loenseddel", s.no, s.who.no, day(s.period.from), day(s.period.to), day(s.period.payDate),
-		kroner(s.gross), kroner(s.tax), kroner(s.net), s.period.title(), document); err != nil {
+	if err := f.add(ctx, "Loenseddel", s.no, s.who.no, s.period.from, s.period.to, s.period.payDate,
+		hundredths(s.gross), hundredths(s.tax), hundredths(s.net), s.period.title(), document); err != nil {
 		return err
 	}
 	for i, l := range s.lines {
@@ -185,14 +185,14 @@ func (f *founder) addPayslip(ctx context.Context, s *payslip, sums sums, withDoc
 // row is the line as the database holds it.
 func (l line) row(s *payslip, no int, yearToDate int64) []any {
 	return []any{s.no, no, s.who.no, l.code, l.text, orNull(l.quantity), textOrNull(l.unit), orNull(l.rate),
-		kroner(l.amount), kroner(yearToDate), l.section, textOrNull(l.account)}
+		hundredths(l.amount), hundredths(yearToDate), l.section, textOrNull(l.account)}
 }
 
-func orNull(hundredths int64) any {
-	if hundredths == 0 {
+func orNull(n int64) any {
+	if n == 0 {
 		return nil
 	}
-	return kroner(hundredths)
+	return hundredths(n)
 }
 
 func textOrNull(s string) any {

@@ -11,13 +11,13 @@ import (
 
 // PayRun pays everybody for the month after the latest one, with documents, in one transaction as payroll
 // programs do. It returns the period's title and the number of payslips.
-func PayRun(ctx context.Context, db *sql.DB) (title string, payslips int, err error) {
-	tx, err := db.BeginTx(ctx, nil)
+func (c *Company) PayRun(ctx context.Context) (title string, payslips int, err error) {
+	tx, err := c.db.BeginTx(ctx, nil)
 	if err != nil {
 		return "", 0, fmt.Errorf("begin a pay run: %w", err)
 	}
 	defer tx.Rollback()
-	run := &payRun{founder: newFounder(tx, Config{}.withDefaults()), tx: tx}
+	run := &payRun{founder: &founder{cfg: Config{}.withDefaults(), rows: c.kept.writer(tx)}, tx: tx}
 	if err := run.pay(ctx); err != nil {
 		return "", 0, fmt.Errorf("pay run: %w", err)
 	}
@@ -35,11 +35,11 @@ type payRun struct {
 }
 
 func (r *payRun) pay(ctx context.Context) error {
-	var last string
+	var last dayText
 	if err := r.tx.QueryRowContext(ctx, "SELECT max(PeriodeFra) FROM Loenseddel").Scan(&last); err != nil {
 		return err
 	}
-	from, err := time.Parse(time.DateOnly, last)
+	from, err := time.Parse(time.DateOnly, string(last))
 	if err != nil {
 		return err
 	}
@@ -62,20 +62,19 @@ func (r *payRun) pay(ctx context.Context) error {
 		}
 		r.payslips++
 	}
-	if err := r.flush(ctx); err != nil {
+	if err := r.rows.flush(ctx); err != nil {
 		return err
 	}
 	return r.earnHoliday(ctx)
 }
 
 const staffSQL = `
-SELECT m.MedarbejderNr, m.Fornavn || ' ' || m.Efternavn, m.AfdelingNr, a.Vej || ', ' || a.PostNr || ' ' || a.Bynavn,
-       (SELECT s.Sats FROM Loensats s WHERE s.MedarbejderNr = m.MedarbejderNr ORDER BY s.Fra DESC LIMIT 1),
-       (SELECT s.Enhed FROM Loensats s WHERE s.MedarbejderNr = m.MedarbejderNr ORDER BY s.Fra DESC LIMIT 1)
+SELECT m.MedarbejderNr, concat(m.Fornavn, ' ', m.Efternavn), m.AfdelingNr, concat(a.Vej, ', ', a.PostNr, ' ', a.Bynavn), s.Sats, s.Enhed
 FROM   Medarbejder m
 JOIN   Adresse a ON a.AdresseID = m.AdresseID
+JOIN   Loensats s ON s.MedarbejderNr = m.MedarbejderNr
 WHERE  m.Status = 'A'
-AND    EXISTS (SELECT 1 FROM Loensats s WHERE s.MedarbejderNr = m.MedarbejderNr)
+AND    s.Fra = (SELECT max(n.Fra) FROM Loensats n WHERE n.MedarbejderNr = m.MedarbejderNr)
 ORDER  BY m.MedarbejderNr`
 
 // payroll reads who is to be paid.
@@ -106,12 +105,13 @@ const yearToDateSQL = `
 SELECT l.MedarbejderNr, l.Loenart, sum(l.Beloeb)
 FROM   Loenseddel s
 JOIN   Loenlinje l ON l.LoenseddelNr = s.LoenseddelNr
-WHERE  s.PeriodeFra >= ? AND s.PeriodeFra < ?
+WHERE  s.PeriodeFra >= @first AND s.PeriodeFra < @end
 GROUP  BY l.MedarbejderNr, l.Loenart`
 
 // yearToDate sums what each person was paid before in the period's year, by wage code.
 func (r *payRun) yearToDate(ctx context.Context) (map[int]sums, error) {
-	rows, err := r.tx.QueryContext(ctx, yearToDateSQL, day(date(r.period.from.Year(), time.January, 1)), day(r.period.from))
+	rows, err := r.tx.QueryContext(ctx, yearToDateSQL,
+		sql.Named("first", day(date(r.period.from.Year(), time.January, 1))), sql.Named("end", day(r.period.from)))
 	if err != nil {
 		return nil, err
 	}
@@ -134,11 +134,11 @@ func (r *payRun) yearToDate(ctx context.Context) (map[int]sums, error) {
 
 const earnHolidaySQL = `
 UPDATE Saldo
-SET    Rest = round(Rest + 2.08, 2), Optjent = round(Optjent + 2.08, 2), Pr = ?
+SET    Rest = round(Rest + 2.08, 2), Optjent = round(Optjent + 2.08, 2), Pr = @day
 WHERE  SaldotypeNr = 'FE'`
 
 func (r *payRun) earnHoliday(ctx context.Context) error {
-	_, err := r.tx.ExecContext(ctx, earnHolidaySQL, day(r.period.to))
+	_, err := r.tx.ExecContext(ctx, earnHolidaySQL, sql.Named("day", day(r.period.to)))
 	return err
 }
 

@@ -126,7 +126,7 @@ func (f *founder) addPerson(ctx context.Context, p *person) error {
 	born := p.hired.AddDate(-19-r.IntN(30), 0, -r.IntN(365))
 	status, left := "A", any(nil)
 	if !p.left.IsZero() {
-		status, left = "F", day(p.left)
+		status, left = "F", p.left
 	}
 	shift := "D"
 	if p.hourly {
@@ -136,15 +136,15 @@ func (f *founder) addPerson(ctx context.Context, p *person) error {
 		return err
 	}
 	if err := f.add(ctx, "Medarbejder", p.no, given, family, mailOf(given, family, p.no), phone(r), p.no, p.department.no,
-		p.title, day(p.hired), left, day(born), status, language(r), cpr(r, born), "0000",
+		p.title, p.hired, left, born, status, language(r), cpr(r, born), "0000",
 		fmt.Sprintf("%010d", r.Int64N(1e10))); err != nil {
 		return err
 	}
-	hours := 37.0
+	hours := hundredths(3700)
 	if r.IntN(12) == 0 {
-		hours = 30
+		hours = 3000
 	}
-	if err := f.add(ctx, "Ansaettelse", p.no, p.no, p.department.no, day(p.hired), left, p.title, shift, hours); err != nil {
+	if err := f.add(ctx, "Ansaettelse", p.no, p.no, p.department.no, p.hired, left, p.title, shift, hours); err != nil {
 		return err
 	}
 	return f.addRates(ctx, p)
@@ -164,7 +164,7 @@ func (f *founder) addRates(ctx context.Context, p *person) error {
 		if from.Year() != year || !p.left.IsZero() && p.left.Before(from) {
 			continue
 		}
-		if err := f.add(ctx, "Loensats", p.no, day(from), kroner(p.rateIn(year, first)), unit); err != nil {
+		if err := f.add(ctx, "Loensats", p.no, from, hundredths(p.rateIn(year, first)), unit); err != nil {
 			return err
 		}
 	}
@@ -191,7 +191,7 @@ func (f *founder) placeApprovers(ctx context.Context) error {
 		if p.leader == nil {
 			continue
 		}
-		if err := f.add(ctx, "Godkender", p.no, p.leader.no, day(p.hired), nil); err != nil {
+		if err := f.add(ctx, "Godkender", p.no, p.leader.no, p.hired, nil); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ type SimulatorConfig struct {
 // Simulator keeps the company alive: payroll decides about reports within a second, absences are requested
 // and approved, balances move.
 type Simulator struct {
-	db   *sql.DB
+	*Company
 	cfg  SimulatorConfig
 	rand *rand.Rand
 }
@@ -29,11 +29,11 @@ type Simulator struct {
 const takeEvery = 500 * time.Millisecond
 
 // NewSimulator returns a Simulator of an open company. It does nothing until Run.
-func NewSimulator(db *sql.DB, cfg SimulatorConfig) *Simulator {
+func NewSimulator(c *Company, cfg SimulatorConfig) *Simulator {
 	cfg.Every = cmp.Or(cfg.Every, 3*time.Second)
 	cfg.Seed = cmp.Or(cfg.Seed, 1)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
-	return &Simulator{db: db, cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 2))}
+	return &Simulator{Company: c, cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 2))}
 }
 
 // Run works until ctx ends.
@@ -58,7 +58,7 @@ func (s *Simulator) Run(ctx context.Context) error {
 }
 
 func (s *Simulator) decide(ctx context.Context) error {
-	taken, refused, err := TakeReports(ctx, s.db, time.Now())
+	taken, refused, err := s.TakeReports(ctx, time.Now())
 	if taken+refused > 0 {
 		s.cfg.Log.InfoContext(ctx, "payroll decided about reports", "taken", taken, "refused", refused)
 	}
@@ -68,136 +68,60 @@ func (s *Simulator) decide(ctx context.Context) error {
 const approveSQL = `
 UPDATE Fravaer
 SET    Status = 'G'
-WHERE  FravaerNr = (SELECT FravaerNr FROM Fravaer WHERE Status = 'A' ORDER BY FravaerNr LIMIT 1)`
+WHERE  FravaerNr = (SELECT min(FravaerNr) FROM Fravaer WHERE Status = 'A')`
+
+const activeSQL = `
+SELECT MedarbejderNr
+FROM   Medarbejder
+WHERE  Status = 'A'
+ORDER  BY MedarbejderNr`
 
 const moveFlexSQL = `
 UPDATE Saldo
-SET    Rest = round(Rest + ?, 2), Optjent = round(Optjent + ?, 2), Pr = ?
-WHERE  SaldotypeNr = 'FL' AND MedarbejderNr = (SELECT MedarbejderNr FROM Medarbejder WHERE Status = 'A' ORDER BY random() LIMIT 1)`
+SET    Rest = round(Rest + @hours, 2), Optjent = round(Optjent + @hours, 2), Pr = @day
+WHERE  SaldotypeNr = 'FL' AND MedarbejderNr = @employee`
 
 const requestSQL = `
 INSERT INTO Fravaer (MedarbejderNr, Art, Fra, Til, Antal, Enhed, Status)
-SELECT MedarbejderNr, 'F', ?, ?, 1, 'D', 'A' FROM Medarbejder WHERE Status = 'A' ORDER BY random() LIMIT 1`
+VALUES (@employee, 'F', @day, @day, 1, 'D', 'A')`
 
 // live lets one thing happen.
 func (s *Simulator) live(ctx context.Context) error {
-	var err error
+	who, err := s.somebody(ctx)
+	if err != nil {
+		return err
+	}
 	now := time.Now()
 	switch s.rand.IntN(3) {
 	case 0:
 		_, err = s.db.ExecContext(ctx, approveSQL)
 	case 1:
-		hours := float64(25*(1+s.rand.IntN(8))) / 100
-		_, err = s.db.ExecContext(ctx, moveFlexSQL, hours, hours, day(now))
+		hours := s.kept.spell(hundredths(25 * (1 + s.rand.IntN(8))))
+		_, err = s.db.ExecContext(ctx, moveFlexSQL, sql.Named("employee", who), sql.Named("hours", hours), sql.Named("day", day(now)))
 	case 2:
-		first := day(weekday(now.AddDate(0, 0, 10+s.rand.IntN(90))))
-		_, err = s.db.ExecContext(ctx, requestSQL, first, first)
+		first := weekday(now.AddDate(0, 0, 10+s.rand.IntN(90)))
+		_, err = s.db.ExecContext(ctx, requestSQL, sql.Named("employee", who), sql.Named("day", day(first)))
 	}
 	return err
 }
 
-const undecidedSQL = `
-SELECT p.RapportID, p.MedarbejderNr, coalesce(p.Art, ''), coalesce(p.Fra, ''), coalesce(p.Til, ''), coalesce(p.Antal, 0),
-       coalesce(p.Enhed, 'D'), p.Bemaerkning
-FROM   PortalIndberetning p
-LEFT   JOIN IndberetningsResultat r ON r.RapportID = p.RapportID
-WHERE  r.RapportID IS NULL
-ORDER  BY p.Indsendt, p.RapportID`
-
-const judgeSQL = `
-SELECT EXISTS (SELECT 1 FROM Medarbejder WHERE MedarbejderNr = $1 AND Status = 'A'),
-       EXISTS (SELECT 1 FROM Fravaer WHERE MedarbejderNr = $1 AND Status <> 'X' AND Enhed = 'D' AND Fra <= $3 AND Til >= $2)`
-
-// undecided is a report that payroll has not looked at.
-type undecided struct {
-	id             string
-	employee       int64
-	kind, from, to string
-	quantity       float64
-	unit           string
-	note           sql.NullString
-}
-
-const takeSQL = `
-INSERT INTO Fravaer (MedarbejderNr, Art, Fra, Til, Antal, Enhed, Status, RapportID, Bemaerkning)
-VALUES (?, ?, ?, ?, ?, ?, 'G', ?, ?)`
-
-const drawSQL = `
-UPDATE Saldo
-SET    Rest = round(Rest - ?, 2), Afholdt = round(Afholdt + ?, 2), Pr = ?
-WHERE  MedarbejderNr = ? AND SaldotypeNr = (SELECT SaldotypeNr FROM Fravaersart WHERE Art = ?)`
-
-const decideSQL = `
-INSERT INTO IndberetningsResultat (RapportID, Udfald, Begrundelse, AarsagKode, Afgjort)
-VALUES (?, ?, ?, ?, ?)`
-
-// TakeReports decides about every report in the inbox: taken into payroll, which draws on the balance, or
-// refused with a reason when it overlaps an absence or the employee is unknown.
-func TakeReports(ctx context.Context, db *sql.DB, now time.Time) (taken, refused int, err error) {
-	tx, err := db.BeginTx(ctx, nil)
+// somebody picks an active employee.
+func (s *Simulator) somebody(ctx context.Context) (int, error) {
+	rows, err := s.db.QueryContext(ctx, activeSQL)
 	if err != nil {
-		return 0, 0, fmt.Errorf("look into the inbox: %w", err)
-	}
-	defer tx.Rollback()
-	waiting, err := readUndecided(ctx, tx)
-	if err != nil {
-		return 0, 0, fmt.Errorf("look into the inbox: %w", err)
-	}
-	for _, u := range waiting {
-		ok, err := u.decide(ctx, tx, now)
-		if err != nil {
-			return 0, 0, fmt.Errorf("decide about a report: %w", err)
-		}
-		if ok {
-			taken++
-		} else {
-			refused++
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return 0, 0, fmt.Errorf("decide about reports: %w", err)
-	}
-	return taken, refused, nil
-}
-
-func readUndecided(ctx context.Context, tx *sql.Tx) ([]undecided, error) {
-	rows, err := tx.QueryContext(ctx, undecidedSQL)
-	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer rows.Close()
-	var all []undecided
+	var active []int
 	for rows.Next() {
-		var u undecided
-		if err := rows.Scan(&u.id, &u.employee, &u.kind, &u.from, &u.to, &u.quantity, &u.unit, &u.note); err != nil {
-			return nil, err
+		var no int
+		if err := rows.Scan(&no); err != nil {
+			return 0, err
 		}
-		all = append(all, u)
+		active = append(active, no)
 	}
-	return all, rows.Err()
-}
-
-// decide writes the verdict and, if it is good, the absence. It reports whether the report was taken.
-func (u undecided) decide(ctx context.Context, tx *sql.Tx, now time.Time) (bool, error) {
-	var known, overlap bool
-	if err := tx.QueryRowContext(ctx, judgeSQL, u.employee, u.from, u.to).Scan(&known, &overlap); err != nil {
-		return false, err
+	if rows.Err() != nil || len(active) == 0 {
+		return 0, rows.Err()
 	}
-	outcome, reason, code := "O", any(nil), any(nil)
-	switch {
-	case !known:
-		outcome, reason, code = "A", "Medarbejderen er ikke ansat", "UKENDT"
-	case overlap && u.unit == "D":
-		outcome, reason, code = "A", "Der er allerede registreret fravær i perioden", "OVERLAP"
-	}
-	if outcome == "O" {
-		if _, err := tx.ExecContext(ctx, takeSQL, u.employee, u.kind, u.from, u.to, u.quantity, u.unit, u.id, u.note); err != nil {
-			return false, err
-		}
-		if _, err := tx.ExecContext(ctx, drawSQL, u.quantity, u.quantity, day(now), u.employee, u.kind); err != nil {
-			return false, err
-		}
-	}
-	_, err := tx.ExecContext(ctx, decideSQL, u.id, outcome, reason, code, now.UTC().Format(time.RFC3339))
-	return outcome == "O", err
+	return active[s.rand.IntN(len(active))], nil
 }
