@@ -18,7 +18,7 @@ const (
 // Parse checks the text of a plan; name is the file's, for messages. The error joins one [*Error] per mistake.
 func Parse(name string, b []byte) (*Plan, error) {
 	r := &reader{file: name}
-	p := &Plan{Name: name}
+	p := &Plan{Name: name, Mode: ChangeTracking}
 	if root := r.document(b); root != nil {
 		r.keys(root, "", map[string]func(entry){
 			"version": func(e entry) {
@@ -27,16 +27,17 @@ func Parse(name string, b []byte) (*Plan, error) {
 				}
 			},
 			"timezone": func(e entry) { p.Timezone = r.timezone(e) },
+			"mode":     func(e entry) { p.Mode = r.mode(e, ChangeTracking, Rowversion) },
 			"kinds":    func(e entry) {},
 			"inbox":    func(e entry) { p.Inboxes = r.inboxes(e) },
 		}, "version", "timezone", "kinds")
 		if p.Timezone == nil {
 			p.Timezone = time.UTC
 		}
-		// The kinds' constants need the timezone, wherever in the file it stands.
+		// The kinds need the timezone and the mode, wherever in the file they stand.
 		for _, e := range r.mapping(root, "") {
 			if e.key == "kinds" {
-				p.Kinds = r.kinds(e, p.Timezone)
+				p.Kinds = r.kinds(e, p)
 			}
 		}
 	}
@@ -68,7 +69,25 @@ func (r *reader) timezone(e entry) *time.Location {
 	return zone
 }
 
-func (r *reader) kinds(e entry, zone *time.Location) []*Kind {
+// mode reads one of the modes that may stand here.
+func (r *reader) mode(e entry, known ...Mode) Mode {
+	m := Mode(r.text(e))
+	if m == "" || slices.Contains(known, m) {
+		return m
+	}
+	switch {
+	case m == Compare:
+		r.fail(e.at, e.path, "is for single kinds; write mode: compare below the kind, and %s or %s here", ChangeTracking, Rowversion)
+	case m == ChangeTracking || m == Rowversion:
+		r.fail(e.at, e.path, "mixes %s with the plan's %s; they count positions differently and a stream has only one, so let all kinds be %s, or this one %s",
+			m, known[0], known[0], Compare)
+	default:
+		r.fail(e.at, e.path, "%q is not a mode; use one of %s, %s, %s", string(m), ChangeTracking, Rowversion, Compare)
+	}
+	return known[0]
+}
+
+func (r *reader) kinds(e entry, p *Plan) []*Kind {
 	var kinds []*Kind
 	for _, k := range r.mapping(e.value, e.path) {
 		rec := record.ByName(k.key)
@@ -80,7 +99,7 @@ func (r *reader) kinds(e entry, zone *time.Location) []*Kind {
 			r.fail(k.at, k.path, "is not a record kind of the portal%s", didYouMean(k.key, names))
 			continue
 		}
-		kinds = append(kinds, r.kind(k, rec, zone))
+		kinds = append(kinds, r.kind(k, rec, p))
 	}
 	slices.SortFunc(kinds, func(a, b *Kind) int {
 		return cmp.Compare(record.Order(a.Record.Name), record.Order(b.Record.Name))
@@ -88,8 +107,8 @@ func (r *reader) kinds(e entry, zone *time.Location) []*Kind {
 	return kinds
 }
 
-func (r *reader) kind(e entry, rec *record.Kind, zone *time.Location) *Kind {
-	k := &Kind{Record: rec, Line: line(e.at)}
+func (r *reader) kind(e entry, rec *record.Kind, p *Plan) *Kind {
+	k := &Kind{Record: rec, Mode: p.Mode, Line: line(e.at)}
 	var joins, fields, filter entry
 	r.keys(e.value, e.path, map[string]func(entry){
 		"schema": func(e entry) { k.Table.Schema = r.text(e) },
@@ -99,6 +118,7 @@ func (r *reader) kind(e entry, rec *record.Kind, zone *time.Location) *Kind {
 		"join":   func(e entry) { joins = e },
 		"fields": func(e entry) { fields = e },
 		"filter": func(e entry) { filter = e },
+		"mode":   func(e entry) { k.Mode = r.mode(e, p.Mode, Compare) },
 		"poll":   func(e entry) { k.Poll = r.poll(e) },
 	}, "table", "as", "key", "fields")
 	if k.As == "" || fields.value == nil {
@@ -112,7 +132,7 @@ func (r *reader) kind(e entry, rec *record.Kind, zone *time.Location) *Kind {
 		k.Filter = r.text(filter)
 		k.Reads = r.sql(filter, k.Filter, aliases)
 	}
-	r.fields(fields, k, aliases, zone)
+	r.fields(fields, k, aliases, p.Timezone)
 	return k
 }
 

@@ -85,6 +85,9 @@ func TestHash(t *testing.T) {
 		"a poll interval is no mapping":    {text: strings.Replace(good, "2s", "3s", 1), sameMapped: true},
 		"a filter is a mapping":            {text: strings.Replace(good, "'X'", "'Y'", 1)},
 		"a map is a mapping":               {text: strings.Replace(good, "A: true", "B: true", 1)},
+		"another mode is a mapping":        {text: strings.Replace(good, "version: 1", "version: 1\nmode: rowversion", 1)},
+		"the default mode, written out":    {text: strings.Replace(good, "version: 1", "version: 1\nmode: change-tracking", 1), sameHash: true, sameMapped: true},
+		"a compared kind is a mapping":     {text: strings.Replace(good, "poll: 2s", "mode: compare", 1)},
 		"another kind is another's matter": {text: strings.Replace(good, "d.Navn", "d.Kort", 1), sameMapped: true},
 	}
 	for name, tt := range tests {
@@ -97,9 +100,21 @@ func TestHash(t *testing.T) {
 	}
 }
 
+func TestModes(t *testing.T) {
+	text := strings.Replace(good, "version: 1", "version: 1\nmode: rowversion", 1)
+	p, err := Parse("plan.yaml", []byte(strings.Replace(text, "poll: 2s", "mode: compare", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []Mode{p.Mode, p.Kind("department").Mode, p.Kind("employee").Mode}
+	if want := []Mode{Rowversion, Rowversion, Compare}; !cmp.Equal(got, want) {
+		t.Errorf("modes of plan, department and employee = %v, want %v", got, want)
+	}
+}
+
 func TestParseErrors(t *testing.T) {
 	tests := map[string]struct{ old, new, want string }{
-		"an unknown key":                   {"poll: 2s", "polls: 2s", "plan.yaml:17: kinds.employee.polls: is not a key that a plan knows here; use one of as, fields, filter, join, key, poll, schema, table"},
+		"an unknown key":                   {"poll: 2s", "polls: 2s", "plan.yaml:17: kinds.employee.polls: is not a key that a plan knows here; use one of as, fields, filter, join, key, mode, poll, schema, table"},
 		"a missing key":                    {"    as: m\n", "", "plan.yaml:5: kinds.employee: lacks the key as; add it"},
 		"a missing section":                {"timezone: Europe/Copenhagen\n", "", "plan.yaml:1: lacks the key timezone; add it"},
 		"an unknown kind":                  {"employee:\n", "employe:\n", "plan.yaml:4: kinds.employe: is not a record kind of the portal; did you mean employee?"},
@@ -124,6 +139,9 @@ func TestParseErrors(t *testing.T) {
 		"two sources of a field":           {"{value: da}", "{value: da, column: m.Sprog}", "plan.yaml:15: kinds.employee.fields.language: needs exactly one of column, expr and value"},
 		"a poll that is no interval":       {"poll: 2s", "poll: often", "plan.yaml:17: kinds.employee.poll: is not an interval between 100ms and 24h0m0s; write something like 5s"},
 		"a timezone that is none":          {"Europe/Copenhagen", "Europa/København", "plan.yaml:2: timezone: \"Europa/København\" is not a timezone; write a name like Europe/Copenhagen"},
+		"a mode that is none":              {"version: 1", "version: 1\nmode: polling", "plan.yaml:2: mode: \"polling\" is not a mode; use one of change-tracking, rowversion, compare"},
+		"all kinds compared":               {"version: 1", "version: 1\nmode: compare", "plan.yaml:2: mode: is for single kinds; write mode: compare below the kind, and change-tracking or rowversion here"},
+		"two counters in one plan":         {"    poll: 2s", "    mode: rowversion", "plan.yaml:17: kinds.employee.mode: mixes rowversion with the plan's change-tracking; they count positions differently and a stream has only one, so let all kinds be change-tracking, or this one compare"},
 		"another version":                  {"version: 1", "version: 2", "plan.yaml:1: version: is not a version that this program reads; write 1"},
 		"a part no report has":             {"MedarbejderNr: employee_no", "MedarbejderNr: employee", "plan.yaml:23: inbox.absence.columns.MedarbejderNr: \"employee\" is not a part of a report; use one of employee_no, submitted_at, type, report_id, fields.NAME"},
 		"an anchor":                        {"table: Medarbejder", "table: &x Medarbejder", "plan.yaml:5: kinds.employee.table: needs a text"},

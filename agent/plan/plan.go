@@ -3,6 +3,7 @@
 //
 //	version: 1
 //	timezone: Europe/Copenhagen            # how the database's local times are meant
+//	mode: change-tracking                  # how changes are found; or rowversion. A kind may say mode: compare
 //	kinds:
 //	  employee:                            # a record kind of the portal
 //	    schema: dbo                        # optional
@@ -59,11 +60,27 @@ type Plan struct {
 	Name string
 	// Timezone is what the database's local times mean.
 	Timezone *time.Location
+	// Mode is how changes are found in all kinds that do not compare: [ChangeTracking] or [Rowversion]. They count
+	// positions differently and a stream has one position, so a plan has one of them.
+	Mode Mode
 	// Kinds are the planned kinds, parents before children.
 	Kinds []*Kind
 	// Inboxes say where reports go, in the order of the file.
 	Inboxes []*Inbox
 }
+
+// Mode is a way to find changes, spelled as plans spell it.
+type Mode string
+
+// The modes.
+const (
+	// ChangeTracking asks the database's own record of changes, which must be switched on for every table.
+	ChangeTracking Mode = "change-tracking"
+	// Rowversion asks every table's rowversion column; what was deleted is found by digests.
+	Rowversion Mode = "rowversion"
+	// Compare reads everything and compares digests with the portal. It asks nothing of the table, which may be a view.
+	Compare Mode = "compare"
+)
 
 // Table names a table or view. Schema is empty for the database's default.
 type Table struct{ Schema, Name string }
@@ -88,8 +105,10 @@ type Kind struct {
 	Filter string // SQL; empty takes every row
 	// Reads are the columns that Filter names.
 	Reads []Ref
-	Poll  time.Duration
-	Line  int
+	// Mode is the plan's, or [Compare].
+	Mode Mode
+	Poll time.Duration
+	Line int
 }
 
 // Join adds a table's columns to a kind's rows.
@@ -271,6 +290,9 @@ func (k *Kind) Schema() (protocol.Schema, error) {
 func (p *Plan) Hash() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "plan 1 %q\n", p.Timezone)
+	if p.Mode != ChangeTracking {
+		fmt.Fprintf(h, "mode %q\n", p.Mode)
+	}
 	for _, k := range p.Kinds {
 		k.describe(h)
 		fmt.Fprintf(h, "poll %d\n", k.Poll)
@@ -295,6 +317,9 @@ func (p *Plan) Mapping(k *Kind) string {
 
 func (k *Kind) describe(w io.Writer) {
 	fmt.Fprintf(w, "kind %q %q %q %q %q\n", k.Record.Name, k.Table, k.As, k.Key, k.Filter)
+	if k.Mode != ChangeTracking {
+		fmt.Fprintf(w, "mode %q\n", k.Mode)
+	}
 	for _, j := range k.Joins {
 		fmt.Fprintf(w, "join %q %q %q %q %t\n", j.Table, j.As, j.First, j.Last, j.Optional)
 		for _, on := range j.On {

@@ -114,7 +114,8 @@ type Digest uint8
 const (
 	// DigestNone means that Upserts and Deletes tell every change.
 	DigestNone Digest = iota
-	// DigestDeletes means that Deletes yields nothing: digests find the rows that are gone or left the filter.
+	// DigestDeletes means that Deletes yields nothing: digests find the rows that are gone or left the filter, and
+	// those that depend on a joined row which is gone.
 	DigestDeletes
 	// DigestAll means that Upserts yields nothing either: digests find every change.
 	DigestAll

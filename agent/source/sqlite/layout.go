@@ -84,9 +84,9 @@ func (c *catalog) check(k *plan.Kind) []error {
 			problems = append(problems, err)
 		}
 	}
-	add(c.checkTable(k.Table))
+	add(c.checkTable(k, k.Table))
 	for _, j := range k.Joins {
-		add(c.checkTable(j.Table))
+		add(c.checkTable(k, j.Table))
 	}
 	if problems != nil {
 		return problems
@@ -98,24 +98,34 @@ func (c *catalog) check(k *plan.Kind) []error {
 			add(err)
 		}
 	}
-	key := c.tracked[strings.ToLower(k.Table.Name)].key
+	key := c.trackedKey(k, k.Table)
 	if !sameNames(key, k.Key) {
 		add(fmt.Errorf("table %s has the primary key (%s) but the plan says (%s); write the primary key in the plan",
 			k.Table, strings.Join(key, ", "), strings.Join(k.Key, ", ")))
 	}
 	for _, j := range k.Joins {
-		add(c.checkJoin(j))
+		add(c.checkJoin(k, j))
 	}
 	return problems
 }
 
-func (c *catalog) checkTable(t plan.Table) error {
+// trackedKey returns the key by which changes of a table are told, or by which its rows are compared.
+func (c *catalog) trackedKey(k *plan.Kind, t plan.Table) []string {
+	if k.Mode == plan.Compare {
+		return names(c.keyOf(t))
+	}
+	return c.tracked[strings.ToLower(t.Name)].key
+}
+
+func (c *catalog) checkTable(k *plan.Kind, t plan.Table) error {
 	name := strings.ToLower(t.Name)
 	switch {
 	case t.Schema != "" && !strings.EqualFold(t.Schema, "main"):
 		return fmt.Errorf("table %s is in a schema, which SQLite does not have; leave schema out of the plan", t)
 	case c.tables[name].kind == "":
 		return fmt.Errorf("table %s is not in the database; put it back or change the plan", t)
+	case k.Mode == plan.Compare:
+		return nil
 	case c.tracked[name] == nil || c.triggers[name] != len(triggerSuffixes):
 		return fmt.Errorf("table %s is not tracked; switch change tracking on for it", t)
 	}
@@ -128,6 +138,9 @@ func (c *catalog) checkColumn(k *plan.Kind, use plan.Use) error {
 	if !ok {
 		return fmt.Errorf("table %s has no column %s, which the plan reads for %s; put it back or change the plan",
 			table, use.Column, use.For)
+	}
+	if k.Mode == plan.Compare {
+		return nil
 	}
 	was, known := c.tracked[strings.ToLower(table.Name)].types[strings.ToLower(use.Column)]
 	if known && !strings.EqualFold(was, now.declared) {
@@ -145,22 +158,23 @@ func typeName(declared string) string {
 }
 
 // checkJoin makes sure that a join can be tracked and meets at most one row.
-func (c *catalog) checkJoin(j plan.Join) error {
+func (c *catalog) checkJoin(k *plan.Kind, j plan.Join) error {
 	name := strings.ToLower(j.Table.Name)
+	key := c.trackedKey(k, j.Table)
 	var fixed []string
 	tracked := false
 	for _, on := range j.On {
 		fixed = append(fixed, on.Column)
-		tracked = tracked || on.IsLink() && containsFold(c.tracked[name].key, on.Column)
+		tracked = tracked || on.IsLink() && containsFold(key, on.Column)
 	}
-	if !tracked {
+	if !tracked && k.Mode != plan.Compare {
 		return fmt.Errorf("the join of table %s is linked by no column of its primary key (%s); of a changed row only the key is known, so nothing tells which rows depend on it",
-			j.Table, strings.Join(c.tracked[name].key, ", "))
+			j.Table, strings.Join(key, ", "))
 	}
 	for _, name := range j.Pick() {
 		if column, _ := c.tables[strings.ToLower(j.Table.Name)].column(name); !column.notNull && column.pk == 0 {
 			return fmt.Errorf("column %s of table %s may be null and so cannot choose among several rows; choose by the primary key (%s)",
-				name, j.Table, strings.Join(c.tracked[strings.ToLower(j.Table.Name)].key, ", "))
+				name, j.Table, strings.Join(key, ", "))
 		}
 	}
 	fixed = append(fixed, j.Pick()...)
@@ -170,7 +184,7 @@ func (c *catalog) checkJoin(j plan.Join) error {
 		}
 	}
 	return fmt.Errorf("the join of table %s can meet several rows; add on-columns, or \"first: [%s]\" to take one of them",
-		j.Table, strings.Join(c.tracked[name].key, ", "))
+		j.Table, strings.Join(key, ", "))
 }
 
 // try has the database compile every statement of the kind.
@@ -197,7 +211,7 @@ func (l *layout) epoch(mapping string, known map[string]*tracked) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n", mapping)
 	for _, name := range l.tables {
-		if t := known[name]; t != nil {
+		if t := known[name]; t != nil && l.kind.Mode != plan.Compare {
 			fmt.Fprintf(h, "%s %s %d\n", name, t.object, t.begin)
 		}
 	}
@@ -208,7 +222,7 @@ func (l *layout) epoch(mapping string, known map[string]*tracked) string {
 func (l *layout) minValid(known map[string]*tracked) protocol.Position {
 	var highest protocol.Position
 	for _, name := range l.tables {
-		if t := known[name]; t != nil {
+		if t := known[name]; t != nil && l.kind.Mode != plan.Compare {
 			highest = max(highest, t.minValid)
 		}
 	}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"lessor.dk/portalsync/agent/plan"
@@ -29,8 +30,10 @@ type statements struct {
 	byKeyArgs  []int // places in the record's key of the parameters of byKey
 }
 
+// all returns the texts there are: a kind that is compared has none about changes.
 func (s *statements) all() []string {
-	return []string{s.upserts, s.deletes, s.count, s.first, s.next, s.byKey}
+	all := []string{s.upserts, s.deletes, s.count, s.first, s.next, s.byKey}
+	return slices.DeleteFunc(all, func(text string) bool { return text == "" })
 }
 
 // The names that statements add beside the plan's aliases, which cannot begin so.
@@ -72,10 +75,12 @@ func (c *catalog) statements(k *plan.Kind) statements {
 	if k.Filter != "" {
 		filter = "\nAND    (" + k.Filter + ")"
 	}
-	s.upserts = with(c.changed(k, true)) + selectList + "\nFROM   changed AS " + changedAlias + "\nCROSS JOIN " + from + " ON " +
-		matchKey(k.As, key) + joins + "\nWHERE  1" + filter
-	s.deletes = c.deletes(k, with(c.changed(k, relational.JoinsDecide(k))), key, from, joins, filter, &s)
-	s.count = c.count(k)
+	if k.Mode != plan.Compare {
+		s.upserts = with(c.changed(k, true)) + selectList + "\nFROM   changed AS " + changedAlias + "\nCROSS JOIN " + from + " ON " +
+			matchKey(k.As, key) + joins + "\nWHERE  1" + filter
+		s.deletes = c.deletes(k, with(c.changed(k, relational.JoinsDecide(k))), key, from, joins, filter, &s)
+		s.count = c.count(k)
+	}
 
 	var ordered, present, marks []string
 	for _, column := range key {

@@ -88,12 +88,19 @@ func Open(path string, p *plan.Plan, cfg Config) (*Source, error) {
 	if s.busy == 0 {
 		s.busy = 5 * time.Second
 	}
+	if p.Mode == plan.Rowversion {
+		return nil, fmt.Errorf("%s: mode rowversion asks for columns that SQLite does not have; write mode: %s", p.Name, plan.ChangeTracking)
+	}
 	for _, k := range p.Kinds {
 		schema, err := k.Schema()
 		if err != nil {
 			return nil, fmt.Errorf("plan of %s: %w", k.Record.Name, err)
 		}
-		s.kinds = append(s.kinds, source.Kind{Record: k.Record, Schema: protocol.PrepareSchema(schema), Poll: k.Poll})
+		kind := source.Kind{Record: k.Record, Schema: protocol.PrepareSchema(schema), Poll: k.Poll}
+		if k.Mode == plan.Compare {
+			kind.Digest = source.DigestAll
+		}
+		s.kinds = append(s.kinds, kind)
 	}
 	if _, err := s.reader(); err != nil {
 		return nil, err

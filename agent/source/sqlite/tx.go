@@ -9,6 +9,7 @@ import (
 	"io"
 	"time"
 
+	"lessor.dk/portalsync/agent/plan"
 	"lessor.dk/portalsync/agent/source"
 	"lessor.dk/portalsync/agent/source/relational"
 	"lessor.dk/portalsync/protocol"
@@ -110,6 +111,9 @@ func (t *Tx) Upserts(ctx context.Context, kind string, from protocol.Position, y
 	if err != nil {
 		return err
 	}
+	if l.kind.Mode == plan.Compare {
+		return nil
+	}
 	s := &l.statements
 	return t.scan(ctx, l, s.upserts, []any{int64(from)}, s.selected, func(dest []driver.Value) error {
 		if !r.Update(dest) {
@@ -126,6 +130,9 @@ func (t *Tx) Deletes(ctx context.Context, kind string, from protocol.Position, y
 	if err != nil {
 		return err
 	}
+	if l.kind.Mode == plan.Compare {
+		return nil
+	}
 	s := &l.statements
 	return t.scan(ctx, l, s.deletes, []any{int64(from)}, len(s.RecordKey), func(dest []driver.Value) error {
 		if !r.Delete(dest) {
@@ -140,6 +147,9 @@ func (t *Tx) CountChanges(ctx context.Context, kind string, from protocol.Positi
 	l, _, err := t.open(kind)
 	if err != nil {
 		return 0, err
+	}
+	if l.kind.Mode == plan.Compare {
+		return 0, nil
 	}
 	var n int64
 	if err := t.conn.QueryRowContext(ctx, l.statements.count, int64(from)).Scan(&n); err != nil {
