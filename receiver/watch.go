@@ -28,9 +28,9 @@ type fault struct {
 	seen  time.Time
 }
 
-// InStream is the store's, watched.
-func (w *watchedStore) InStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, f func(*store.StreamTx) error) error {
-	err := w.Store.InStream(ctx, tenant, stream, f)
+// InShard is the store's, watched.
+func (w *watchedStore) InShard(ctx context.Context, by store.Fence, tenant protocol.TenantID, stream protocol.StreamID, f func(*store.StreamTx) error) error {
+	err := w.Store.InShard(ctx, by, tenant, stream, f)
 	w.note(ctx, &w.batches, err)
 	return err
 }
@@ -42,9 +42,10 @@ func (w *watchedStore) SaveCheckIn(ctx context.Context, tenant protocol.TenantID
 	return err
 }
 
-// note remembers an error, unless it says nothing of the store: rows that it refuses, who is gone, and our own end.
+// note remembers an error, unless it says nothing of the store: rows that it refuses, who is gone, a lease that is lost,
+// and our own end.
 func (w *watchedStore) note(ctx context.Context, f *fault, err error) {
-	if ctx.Err() != nil || errors.Is(err, store.ErrNotFound) || w.Unfit(err) {
+	if ctx.Err() != nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrFenced) || w.Unfit(err) {
 		err = nil
 	}
 	f.set(err)

@@ -22,12 +22,18 @@ type StreamTx struct {
 // InStream runs f in one transaction that holds the row lock of the stream, and commits what f did when it
 // returns nil. A stream of another tenant is ErrNotFound.
 func (s *Store) InStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, f func(*StreamTx) error) error {
+	return s.InShard(ctx, Fence{}, tenant, stream, f)
+}
+
+// InShard is InStream for who holds a shard's lease: it is ErrFenced, and f is not called, when the lease has gone to
+// somebody else.
+func (s *Store) InShard(ctx context.Context, by Fence, tenant protocol.TenantID, stream protocol.StreamID, f func(*StreamTx) error) error {
 	bulk, err := s.dialect.begin(ctx, s.write)
 	if err != nil {
 		return fmt.Errorf("stream %d: begin: %w", stream, err)
 	}
 	tx := &StreamTx{store: s, bulk: bulk}
-	if err := tx.lock(ctx, tenant, stream, f); err != nil {
+	if err := tx.lock(ctx, by, tenant, stream, f); err != nil {
 		return fmt.Errorf("stream %d: %w", stream, errors.Join(err, bulk.rollback()))
 	}
 	if err := bulk.commit(); err != nil {
@@ -36,9 +42,9 @@ func (s *Store) InStream(ctx context.Context, tenant protocol.TenantID, stream p
 	return nil
 }
 
-func (tx *StreamTx) lock(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, f func(*StreamTx) error) error {
+func (tx *StreamTx) lock(ctx context.Context, by Fence, tenant protocol.TenantID, stream protocol.StreamID, f func(*StreamTx) error) error {
 	var err error
-	if tx.stream, err = readStream(ctx, tx.tx(), tx.store.dialect.forUpdate(), tenant, stream); err != nil {
+	if tx.stream, err = lockStream(ctx, tx.tx(), tx.store.dialect.forUpdate(), by, tenant, stream); err != nil {
 		return err
 	}
 	if tx.kinds, err = readKinds(ctx, tx.tx(), tenant, stream); err != nil {
@@ -118,15 +124,16 @@ type Checkpoint struct {
 	AppliedSeq protocol.Seq
 	Lineage    protocol.Lineage
 	Position   protocol.Position
-	CapturedAt int64 // unix ms, of a cut's last batch: kinds that are ok now equal the main system as of then; 0 leaves it
-	AppliedAt  int64 // unix ms
-	Rows       int64 // rows of the batch, added to the stream's count
+	CapturedAt int64  // unix ms, of a cut's last batch: kinds that are ok now equal the main system as of then; 0 leaves it
+	AppliedAt  int64  // unix ms
+	Rows       int64  // rows of the batch, added to the stream's count
+	HalfCut    string // what the writer must know of a cut that goes on with the next batch; "" between cuts
 }
 
 const setCheckpointSQL = `
 UPDATE stream
 SET    applied_seq = $3, lineage = $4, position = $5, applied_at = $6, rows_applied = rows_applied + $7,
-       captured_at = COALESCE(NULLIF(CAST($8 AS BIGINT), 0), captured_at)
+       captured_at = COALESCE(NULLIF(CAST($8 AS BIGINT), 0), captured_at), half_cut = $9
 WHERE  tenant_id = $1 AND stream_id = $2`
 
 const kindsCapturedSQL = `
@@ -138,7 +145,7 @@ WHERE  tenant_id = $1 AND stream_id = $2 AND state = 'ok'`
 func (tx *StreamTx) SetCheckpoint(ctx context.Context, c Checkpoint) error {
 	tenant, stream := tx.stream.Tenant, tx.stream.ID
 	err := one(ctx, tx.tx(), "set checkpoint", setCheckpointSQL, tenant, stream, c.AppliedSeq, c.Lineage, c.Position,
-		c.AppliedAt, c.Rows, c.CapturedAt)
+		c.AppliedAt, c.Rows, c.CapturedAt, c.HalfCut)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,19 @@ import (
 	"time"
 )
 
+// ErrFenced reports a holder whose lease of a shard went to somebody else.
+var ErrFenced = errors.New("the shard's lease has gone to another writer")
+
+// Fence is a shard's lease as its holder knows it. A transaction under it is refused once the lease has a newer
+// number. The zero Fence is nobody's and refuses nothing.
+type Fence struct {
+	Shard  int
+	Number int64
+}
+
+// fencedSQL ends a SELECT of a stream: there is none for a holder that lost its lease. It costs no round trip.
+const fencedSQL = " AND EXISTS (SELECT 1 FROM lease l WHERE l.shard = $3 AND l.fence = $4)"
+
 // leaseSQL takes a lease that is free, over or the holder's own. The database's clock decides: the clocks of
 // several receivers differ.
 func (s *Store) leaseSQL() string {

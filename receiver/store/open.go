@@ -44,7 +44,7 @@ const openStreamSQL = `
 UPDATE stream
 SET    gen = $3, applied_seq = 0, status = $4, cause = $5, agent_id = $6, opened_at = $7, install_id = $8,
        seen_lineage = $9, seen_position = $10, plan_hash = $11, boot_nonce = $12, previous_nonce = $13,
-       returned_nonces = $14, previous_gen = $15
+       returned_nonces = $14, previous_gen = $15, half_cut = ''
 WHERE  tenant_id = $1 AND stream_id = $2`
 
 const agentProgramSQL = `

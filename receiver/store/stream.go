@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,20 +37,41 @@ type Stream struct {
 	OpenedAt        time.Time
 	AppliedAt       time.Time // of the last applied batch
 	CapturedAt      time.Time // of the last applied cut: kinds that are ok equal the main system as of then
+	HalfCut         string    // what the writer wrote down of a cut whose last batch is still to come; "" between cuts
 }
 
 const streamSQL = `
 SELECT s.name, s.gen, s.applied_seq, s.lineage, s.position, s.status, s.cause, s.agent_id,
        COALESCE((SELECT a.state FROM agent a WHERE a.tenant_id = s.tenant_id AND a.agent_id = s.agent_id), ''),
-       (SELECT t.suspended FROM tenant t WHERE t.tenant_id = s.tenant_id), s.opened_at, s.applied_at, s.captured_at
+       (SELECT t.suspended FROM tenant t WHERE t.tenant_id = s.tenant_id), s.opened_at, s.applied_at, s.captured_at,
+       s.half_cut
 FROM   stream s
 WHERE  s.tenant_id = $1 AND s.stream_id = $2`
 
 func readStream(ctx context.Context, q queryer, lock string, tenant protocol.TenantID, id protocol.StreamID) (Stream, error) {
+	return scanStream(ctx, q, streamSQL+lock, tenant, id)
+}
+
+// lockStream reads and locks a stream for whoever holds a shard's lease.
+func lockStream(ctx context.Context, q queryer, lock string, by Fence, tenant protocol.TenantID, id protocol.StreamID) (Stream, error) {
+	if by == (Fence{}) {
+		return readStream(ctx, q, lock, tenant, id)
+	}
+	s, err := scanStream(ctx, q, streamSQL+fencedSQL+lock, tenant, id, by.Shard, by.Number)
+	if !errors.Is(err, ErrNotFound) {
+		return s, err
+	}
+	if _, err := readStream(ctx, q, "", tenant, id); err != nil {
+		return Stream{}, err
+	}
+	return Stream{}, ErrFenced
+}
+
+func scanStream(ctx context.Context, q queryer, query string, tenant protocol.TenantID, id protocol.StreamID, more ...any) (Stream, error) {
 	s := Stream{Tenant: tenant, ID: id}
 	var opened, applied, captured int64
-	err := q.QueryRowContext(ctx, streamSQL+lock, tenant, id).Scan(&s.Name, &s.Gen, &s.AppliedSeq, &s.Lineage, &s.Position,
-		&s.Status, &s.Cause, &s.Agent, &s.AgentState, &s.TenantSuspended, &opened, &applied, &captured)
+	err := q.QueryRowContext(ctx, query, append([]any{tenant, id}, more...)...).Scan(&s.Name, &s.Gen, &s.AppliedSeq, &s.Lineage, &s.Position,
+		&s.Status, &s.Cause, &s.Agent, &s.AgentState, &s.TenantSuspended, &opened, &applied, &captured, &s.HalfCut)
 	if err != nil {
 		return Stream{}, fmt.Errorf("read stream: %w", found(err))
 	}

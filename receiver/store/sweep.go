@@ -20,9 +20,10 @@ const runsPerSweep = 100
 // Sweep does one bounded transaction of a kind's sweep: it looks at the next limit rows in key order and deletes those
 // that the kind's last snapshot did not hold; when all were looked at, it deletes a bounded number of marks. The kind becomes
 // ok, and done is true, in the transaction that deletes the last. The place is kept in the kind's row, so a writer that
-// crashes goes on. A kind that is not sweeping, or whose sweep is held, is done at once and left alone.
-func (s *Store) Sweep(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, kind string, limit int) (deleted int64, done bool, err error) {
-	err = s.InStream(ctx, tenant, stream, func(tx *StreamTx) error {
+// crashes goes on. A kind that is not sweeping, or whose sweep is held, is done at once and left alone. A holder that
+// lost its shard's lease is ErrFenced.
+func (s *Store) Sweep(ctx context.Context, by Fence, tenant protocol.TenantID, stream protocol.StreamID, kind string, limit int) (deleted int64, done bool, err error) {
+	err = s.InShard(ctx, by, tenant, stream, func(tx *StreamTx) error {
 		k, err := tx.kind(kind)
 		if err != nil {
 			return err

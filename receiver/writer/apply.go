@@ -51,10 +51,13 @@ func (s *shard) try(ctx context.Context, p *prepared, careful bool) (outcome, *a
 	a := &applying{w: s.w, p: p, guard: s.guardOf(p), careful: careful}
 	got := failed
 	var why error
-	err := s.w.store.InStream(ctx, e.Tenant, e.Stream, func(tx *store.StreamTx) error {
+	err := s.w.store.InShard(ctx, s.fence, e.Tenant, e.Stream, func(tx *store.StreamTx) error {
 		a.tx, a.kinds = tx, map[string]protocol.KindStatus{}
 		for _, k := range tx.Kinds() {
 			a.kinds[k.Kind] = k
+		}
+		if err := a.guard.recall(tx.Stream().HalfCut); err != nil {
+			return err
 		}
 		got, why = a.verdict()
 		if got == held {
@@ -65,8 +68,11 @@ func (s *shard) try(ctx context.Context, p *prepared, careful bool) (outcome, *a
 		}
 		return nil
 	})
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		return dropped, a, err
+	case errors.Is(err, store.ErrFenced):
+		s.stop(errLost)
 	}
 	if err != nil {
 		return failed, a, err
@@ -165,6 +171,11 @@ func (a *applying) batch(ctx context.Context) error {
 			return err
 		}
 		next.Lineage, next.Position, next.CapturedAt = h.Lineage, h.To, h.CapturedAt
+	default:
+		var err error
+		if next.HalfCut, err = a.guard.note(); err != nil {
+			return err
+		}
 	}
 	return a.tx.SetCheckpoint(ctx, next)
 }

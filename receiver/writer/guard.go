@@ -2,6 +2,7 @@ package writer
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"time"
@@ -9,15 +10,19 @@ import (
 	"lessor.dk/portalsync/protocol"
 )
 
-// guard is what the delete and blanking guard knows of a stream. Losing it costs a second look.
+// guard is what the delete and blanking guard knows of a stream.
 type guard struct {
-	gen      protocol.Generation
-	to       protocol.Position
-	deletes  bool             // the cut's deletes were judged
-	empties  map[string]int64 // rows of the cut so far that might blank a field
-	blanked  map[string]int64 // of those, rows that do
-	atLeast  map[string]int64 // rows that a kind is known to have
+	cut      soFar
+	judged   bool             // the cut's deletes were, with its first batch
+	atLeast  map[string]int64 // rows that a kind is known to have; losing it costs a second look
 	forgetAt time.Time        // of atLeast
+}
+
+// soFar is what a cut did with the batches that are applied. It is kept in the stream's row and moves with them: a
+// writer that goes on with the cut of one that died judges the whole of it.
+type soFar struct {
+	Empties map[string]int64 `json:"empties"` // rows, per kind, that might blank a field
+	Blanked map[string]int64 `json:"blanked"` // of those, rows that do
 }
 
 // cutRows is more than a cut has rows after any of its batches: it fits the agent's window of four.
@@ -26,20 +31,39 @@ const cutRows = 4 * protocol.MaxBatchRows
 // remembered is how long a count of rows is believed.
 const remembered = time.Minute
 
-// guardOf returns what is known when a batch is tried, begun anew for another cut. It is a copy, kept only when
-// the batch was applied: a try that was rolled back counts for nothing.
+// guardOf returns what is known when a batch is tried. It is a copy, kept only when the batch was applied: a try that
+// was rolled back counts for nothing.
 func (s *shard) guardOf(p *prepared) guard {
-	h, now := p.header, s.w.cfg.Now()
+	now := s.w.cfg.Now()
 	g := s.guards[p.task.entry.Stream]
-	g.empties, g.blanked, g.atLeast = maps.Clone(g.empties), maps.Clone(g.blanked), maps.Clone(g.atLeast)
+	g.atLeast = maps.Clone(g.atLeast)
 	if g.atLeast == nil || now.After(g.forgetAt) {
 		g.atLeast, g.forgetAt = map[string]int64{}, now.Add(remembered)
 	}
-	if h.Chunk == nil && (g.gen != h.Gen || g.to != h.To || g.empties == nil) {
-		g.gen, g.to, g.deletes = h.Gen, h.To, false
-		g.empties, g.blanked = map[string]int64{}, map[string]int64{}
-	}
 	return g
+}
+
+// recall takes over what the cut's earlier batches wrote down; between cuts that is nothing.
+func (g *guard) recall(halfCut string) error {
+	g.judged, g.cut = halfCut != "", soFar{}
+	if g.judged {
+		if err := json.Unmarshal([]byte(halfCut), &g.cut); err != nil {
+			return fmt.Errorf("read what a cut did so far: %w", err)
+		}
+	}
+	if g.cut.Empties == nil {
+		g.cut = soFar{Empties: map[string]int64{}, Blanked: map[string]int64{}}
+	}
+	return nil
+}
+
+// note writes down what the cut did so far.
+func (g *guard) note() (string, error) {
+	text, err := json.Marshal(g.cut)
+	if err != nil {
+		return "", fmt.Errorf("note what a cut did so far: %w", err)
+	}
+	return string(text), nil
 }
 
 // guarded reports whether the guard watches a kind. While a snapshot runs, rows are deleted by its sweep only, which
@@ -53,9 +77,9 @@ func guarded(k protocol.KindStatus) bool {
 //
 // Of a cut of one batch that is not, the rows that it would delete are counted. Of a cut of several batches most keys
 // are still to come: the kind is read anew, and the sweep at the end of that is judged by the rows it would delete. A
-// last batch whose cut was judged by a writer that is gone finds the kind needed, or a bound that was within the limit.
+// later batch finds the kind needed, or a bound that was within the limit.
 func (a *applying) checkDeletes(ctx context.Context) error {
-	if a.guard.deletes {
+	if a.guard.judged {
 		return nil
 	}
 	for _, d := range a.p.header.Deletes {
@@ -73,7 +97,6 @@ func (a *applying) checkDeletes(ctx context.Context) error {
 			return err
 		}
 	}
-	a.guard.deletes = true
 	return nil
 }
 
@@ -110,8 +133,8 @@ func (a *applying) checkBlanks(ctx context.Context, s *section) (stopped bool, e
 	if a.p.header.Chunk != nil || s.empties == 0 || !guarded(k) {
 		return false, nil
 	}
-	g := &a.guard
-	most := g.empties[k.Kind] + int64(s.empties)
+	cut := a.guard.cut
+	most := cut.Empties[k.Kind] + int64(s.empties)
 	if !a.p.header.Last {
 		most += cutRows
 	}
@@ -119,7 +142,7 @@ func (a *applying) checkBlanks(ctx context.Context, s *section) (stopped bool, e
 	if err != nil {
 		return false, err
 	}
-	blanked := g.blanked[k.Kind]
+	blanked := cut.Blanked[k.Kind]
 	if could {
 		n, err := a.tx.BlankedBy(ctx, s.stage)
 		if err != nil {
@@ -134,8 +157,8 @@ func (a *applying) checkBlanks(ctx context.Context, s *section) (stopped bool, e
 			return true, a.stop(ctx, k, fmt.Sprintf("one change in the main system empties fields of %d rows", blanked))
 		}
 	}
-	g.empties[k.Kind] += int64(s.empties)
-	g.blanked[k.Kind] = blanked
+	cut.Empties[k.Kind] += int64(s.empties)
+	cut.Blanked[k.Kind] = blanked
 	return false, nil
 }
 

@@ -132,6 +132,37 @@ func TestGuard(t *testing.T) {
 				b.is("employee", "needed held")
 				b.blank(15)
 			},
+			"rows emptied batch by batch are added up although the writer died in between": func(_ *testing.T, b *bench) {
+				b.thirty()
+				all := many(30, func(no string) row { return employee(no, "") })
+				b.cut(all[:15], func(h *protocol.Header) { h.Last = false })
+				b.restart()
+				b.cut(all[15:])
+				b.is("employee", "needed held")
+				b.blank(15)
+			},
+			"a cut that was within the limit goes on after its writer died": func(_ *testing.T, b *bench) {
+				b.first()
+				b.loaded("department", 1, many(250, func(no string) row { return department(no, "A") })...)
+				gone, part := many(25, noDepartment), func(h *protocol.Header) { h.Last = false }
+				b.cut(gone[:10], deletes("department", 25), part)
+				b.restart()
+				b.cut(gone[10:15], deletes("department", 25), part)
+				b.cut(gone[15:], deletes("department", 25))
+				b.is("department", "ok")
+				b.tenantRows("department", 225)
+			},
+			"what a cut emptied is not added to the next cut, nor to that of another generation": func(_ *testing.T, b *bench) {
+				b.thirty()
+				all, part := many(30, func(no string) row { return employee(no, "") }), func(h *protocol.Header) { h.Last = false }
+				b.cut(all[:5], part)
+				b.cut(all[5:10])
+				b.cut(all[10:20], part)
+				b.open()
+				b.cut(all[10:])
+				b.is("employee", "ok")
+				b.blank(30)
+			},
 			"rows that had nothing to empty are applied": func(_ *testing.T, b *bench) {
 				b.first()
 				b.loaded("employee", 1, many(30, func(no string) row { return employee(no, "") })...)
@@ -201,8 +232,8 @@ type failingStore struct {
 	left int
 }
 
-func (f *failingStore) InStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, do func(*store.StreamTx) error) error {
-	return f.Store.InStream(ctx, tenant, stream, func(tx *store.StreamTx) error {
+func (f *failingStore) InShard(ctx context.Context, by store.Fence, tenant protocol.TenantID, stream protocol.StreamID, do func(*store.StreamTx) error) error {
+	return f.Store.InShard(ctx, by, tenant, stream, func(tx *store.StreamTx) error {
 		if err := do(tx); err != nil || f.left == 0 {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lessor.dk/portalsync/receiver/queue"
+	"lessor.dk/portalsync/receiver/store"
 )
 
 // share renews the leases of held shards, takes free ones up to this writer's share and gives back what is over it.
@@ -53,7 +54,7 @@ func (w *Writer) take(ctx context.Context, n int, running *sync.WaitGroup) bool 
 	}
 	s := newShard(w, n)
 	shardCtx, cancel := context.WithCancelCause(ctx)
-	s.fence, s.until, s.stop = fence, asked.Add(w.cfg.LeaseTTL), cancel
+	s.fence, s.until, s.stop = store.Fence{Shard: n, Number: fence}, asked.Add(w.cfg.LeaseTTL), cancel
 	w.mu.Lock()
 	w.shards[n] = s
 	w.mu.Unlock()
@@ -65,10 +66,11 @@ func (w *Writer) take(ctx context.Context, n int, running *sync.WaitGroup) bool 
 }
 
 // renew extends the lease. When that does not succeed before the lease ends, the work on the shard stops: somebody
-// else may have begun. Even then nothing is applied twice, since the stream's row decides.
+// else may have begun. Even then nothing is applied twice, since the stream's row decides, and a transaction that begins
+// after somebody else's is refused.
 func (w *Writer) renew(ctx context.Context, s *shard) bool {
 	asked := time.Now()
-	ok, err := w.store.RenewLease(ctx, s.n, w.cfg.Holder, s.fence, w.cfg.LeaseTTL)
+	ok, err := w.store.RenewLease(ctx, s.n, w.cfg.Holder, s.fence.Number, w.cfg.LeaseTTL)
 	switch {
 	case err == nil && ok:
 		s.until = asked.Add(w.cfg.LeaseTTL)
@@ -85,7 +87,7 @@ func (w *Writer) renew(ctx context.Context, s *shard) bool {
 // give ends the work on a shard and its lease, for another writer to take.
 func (w *Writer) give(ctx context.Context, s *shard) {
 	w.drop(s)
-	if err := w.store.ReleaseLease(ctx, s.n, w.cfg.Holder, s.fence); err != nil {
+	if err := w.store.ReleaseLease(ctx, s.n, w.cfg.Holder, s.fence.Number); err != nil {
 		w.trouble(ctx, "lease not given back", err, "shard", s.n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/receiver/queue"
+	"lessor.dk/portalsync/receiver/store"
 )
 
 const (
@@ -23,7 +24,7 @@ type shard struct {
 	guards  map[protocol.StreamID]guard
 	sweeps  sweeps
 
-	fence int64
+	fence store.Fence // zero when the process is alone
 	until time.Time // end of the lease
 	stop  context.CancelCauseFunc
 	done  chan struct{}

@@ -10,11 +10,11 @@ import (
 
 // Store is what the writer needs of the portal's database.
 type Store interface {
-	InStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, f func(*store.StreamTx) error) error
+	InShard(ctx context.Context, by store.Fence, tenant protocol.TenantID, stream protocol.StreamID, f func(*store.StreamTx) error) error
 	NewStage(s *protocol.SectionSchema) *store.Stage
 	Schema(ctx context.Context, tenant protocol.TenantID, hash protocol.SchemaHash) (protocol.Schema, error)
 	Unfit(err error) bool
-	Sweep(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, kind string, limit int) (deleted int64, done bool, err error)
+	Sweep(ctx context.Context, by store.Fence, tenant protocol.TenantID, stream protocol.StreamID, kind string, limit int) (deleted int64, done bool, err error)
 	Sweeping(ctx context.Context) ([]store.SweepingKind, error)
 	Leases
 	Documents

@@ -6,6 +6,7 @@ import (
 
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/receiver/queue"
+	"lessor.dk/portalsync/receiver/store"
 )
 
 // sweepTask is a record kind whose snapshot has ended.
@@ -56,7 +57,7 @@ func (s *shard) sweep(ctx context.Context) {
 	if !ok {
 		return
 	}
-	done, err := s.w.sweepOnce(ctx, t)
+	done, err := s.w.sweepOnce(ctx, s.fence, t)
 	switch {
 	case err != nil:
 		s.w.trouble(ctx, "sweep put off", err, "tenant", t.tenant, "stream", t.stream, "kind", t.kind)
@@ -65,8 +66,8 @@ func (s *shard) sweep(ctx context.Context) {
 	}
 }
 
-func (w *Writer) sweepOnce(ctx context.Context, t sweepTask) (done bool, err error) {
-	deleted, done, err := w.store.Sweep(ctx, t.tenant, t.stream, t.kind, w.cfg.SweepRows)
+func (w *Writer) sweepOnce(ctx context.Context, by store.Fence, t sweepTask) (done bool, err error) {
+	deleted, done, err := w.store.Sweep(ctx, by, t.tenant, t.stream, t.kind, w.cfg.SweepRows)
 	if err != nil {
 		return false, err
 	}
@@ -100,6 +101,6 @@ func (w *Writer) sweepAny(ctx context.Context) (worked bool, err error) {
 	if err != nil || len(kinds) == 0 {
 		return false, err
 	}
-	_, err = w.sweepOnce(ctx, sweepTask{kinds[0].Tenant, kinds[0].Stream, kinds[0].Kind})
+	_, err = w.sweepOnce(ctx, store.Fence{}, sweepTask{kinds[0].Tenant, kinds[0].Stream, kinds[0].Kind})
 	return err == nil, err
 }

@@ -55,7 +55,7 @@ func isolation(t *testing.T, o Opened) {
 		ctx, s := t.Context(), a.Store
 		_, _, stateErr := s.StreamState(ctx, b.tenant, a.stream)
 		_, _, openErr := s.OpenStream(ctx, b.tenant, a.stream, store.StreamOpening{Agent: a.agent, Now: start})
-		_, _, sweepErr := s.Sweep(ctx, b.tenant, a.stream, "department", 1)
+		_, _, sweepErr := s.Sweep(ctx, store.Fence{}, b.tenant, a.stream, "department", 1)
 		_, sealedErr := s.SealedLetter(ctx, b.tenant, a.stream, 1)
 		for what, err := range map[string]error{
 			"StreamState":   stateErr,

@@ -318,6 +318,32 @@ func leases(t *testing.T, o Opened) {
 			t.Errorf("after release: %d, %t, want above %d", fourth, ok, third)
 		}
 	})
+	t.Run("a holder that lost its lease begins no transaction on a stream", func(t *testing.T) {
+		f := newFixture(t, o, "fenced", "department")
+		first, _ := take(t, 5, "a", time.Hour)
+		begin := func(by store.Fence) (did bool, err error) {
+			err = s.InShard(t.Context(), by, f.tenant, f.stream, func(*store.StreamTx) error { did = true; return nil })
+			return did, err
+		}
+		held := store.Fence{Shard: 5, Number: first}
+		if did, err := begin(held); !did || err != nil {
+			t.Errorf("under its lease: did = %t (err %v)", did, err)
+		}
+		second, _ := take(t, 5, "a", time.Hour)
+		if did, err := begin(held); did || !errors.Is(err, store.ErrFenced) {
+			t.Errorf("under the lease of before: did = %t, err = %v, want ErrFenced", did, err)
+		}
+		if _, _, err := s.Sweep(t.Context(), held, f.tenant, f.stream, "department", 1); !errors.Is(err, store.ErrFenced) {
+			t.Errorf("sweep under the lease of before: err = %v, want ErrFenced", err)
+		}
+		if did, err := begin(store.Fence{Shard: 6, Number: second}); did || !errors.Is(err, store.ErrFenced) {
+			t.Errorf("under the lease of another shard: did = %t, err = %v, want ErrFenced", did, err)
+		}
+		f.stream++
+		if did, err := begin(store.Fence{Shard: 5, Number: second}); did || !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a stream that is not there: did = %t, err = %v, want ErrNotFound", did, err)
+		}
+	})
 	t.Run("a lease that is over is not renewed", func(t *testing.T) {
 		fence, _ := take(t, 4, "a", -time.Second)
 		if ok, err := s.RenewLease(t.Context(), 4, "a", fence, time.Hour); ok || err != nil {

@@ -172,7 +172,7 @@ func snapshots(t *testing.T, o Opened) {
 func (f *fixture) sweepAll(t *testing.T, kind string, limit int) (total int64) {
 	t.Helper()
 	for range 1000 {
-		n, done, err := f.Store.Sweep(t.Context(), f.tenant, f.stream, kind, limit)
+		n, done, err := f.Store.Sweep(t.Context(), store.Fence{}, f.tenant, f.stream, kind, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +224,7 @@ func sweeps(t *testing.T, o Opened) {
 		f := newFixture(t, o, "one", "department")
 		f.apply(t, "department", dept("10", "Savværk"), dept("20", "Kontor"), dept("30", "Lager"))
 		f.sweeping(t, "department", 7)
-		if n, done, err := f.Store.Sweep(t.Context(), f.tenant, f.stream, "department", 1); n != 1 || done || err != nil {
+		if n, done, err := f.Store.Sweep(t.Context(), store.Fence{}, f.tenant, f.stream, "department", 1); n != 1 || done || err != nil {
 			t.Fatalf("first = %d, %t (err %v), want 1, false", n, done, err)
 		}
 		if deleted := f.sweepAll(t, "department", 1); deleted != 2 {
@@ -235,7 +235,7 @@ func sweeps(t *testing.T, o Opened) {
 		f := newFixture(t, o, "one", "department")
 		f.apply(t, "department", dept("10", "Savværk"), dept("20", "Kontor"), dept("30", "Lager"))
 		f.sweeping(t, "department", 7)
-		if _, _, err := f.Store.Sweep(t.Context(), f.tenant, f.stream, "department", 1); err != nil {
+		if _, _, err := f.Store.Sweep(t.Context(), store.Fence{}, f.tenant, f.stream, "department", 1); err != nil {
 			t.Fatal(err)
 		}
 		f.apply(t, "department", dept("10", "Savværk"), dept("30", "Lager"))
@@ -248,7 +248,7 @@ func sweeps(t *testing.T, o Opened) {
 		f := newFixture(t, o, "one", "department")
 		f.apply(t, "department", dept("10", "Savværk"))
 		f.set(t, protocol.KindStatus{Kind: "department", State: protocol.KindSweeping, Snapshot: 7, Held: true})
-		if n, done, err := f.Store.Sweep(t.Context(), f.tenant, f.stream, "department", 10); n != 0 || !done || err != nil {
+		if n, done, err := f.Store.Sweep(t.Context(), store.Fence{}, f.tenant, f.stream, "department", 10); n != 0 || !done || err != nil {
 			t.Errorf("held sweep = %d, %t (err %v), want 0, true", n, done, err)
 		}
 		if got := f.state(t, "department"); got.State != protocol.KindSweeping || len(f.depts(t)) != 1 {
@@ -264,7 +264,7 @@ func sweeps(t *testing.T, o Opened) {
 	t.Run("leave a kind alone that is not sweeping", func(t *testing.T) {
 		f := newFixture(t, o, "one", "department")
 		f.apply(t, "department", dept("10", "Savværk"))
-		if n, done, err := f.Store.Sweep(t.Context(), f.tenant, f.stream, "department", 10); n != 0 || !done || err != nil || len(f.depts(t)) != 1 {
+		if n, done, err := f.Store.Sweep(t.Context(), store.Fence{}, f.tenant, f.stream, "department", 10); n != 0 || !done || err != nil || len(f.depts(t)) != 1 {
 			t.Errorf("sweep = %d, %t (err %v), rows %v", n, done, err, f.depts(t))
 		}
 	})

@@ -48,6 +48,7 @@ CREATE TABLE stream (
     previous_nonce  TEXT NOT NULL DEFAULT '',
     previous_gen    INTEGER NOT NULL DEFAULT 0, -- the last that previous_nonce was given
     returned_nonces INTEGER NOT NULL DEFAULT 0,
+    half_cut        TEXT NOT NULL DEFAULT '', -- what the writer must know of a cut that goes on
     UNIQUE (tenant_id, stream_id)
 );
 
