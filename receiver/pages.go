@@ -8,19 +8,25 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lessor.dk/portalsync/protocol"
+	"lessor.dk/portalsync/receiver/config"
 	"lessor.dk/portalsync/receiver/web"
+	"lessor.dk/portalsync/receiver/web/ui"
 )
 
 // pages returns the portal, and keeps its sessions tidy until ctx ends.
 func (r *receiver) pages(ctx context.Context, g *errgroup.Group) (http.Handler, error) {
 	portal, err := web.New(r.store, web.Config{
-		Hosts: hosts(r.cfg.Names), Proxies: r.cfg.TrustedProxies, Wake: r.wake, Log: r.log,
+		Hosts: hosts(r.cfg.Names), Proxies: r.cfg.TrustedProxies, Wake: r.wake, Log: r.log, Limits: limits(r.cfg.Freshness),
 	})
 	if err != nil {
 		return nil, err
 	}
 	g.Go(func() error { return portal.Run(ctx) })
 	return portal.Handler(), nil
+}
+
+func limits(f config.Freshness) ui.Limits {
+	return ui.Limits{Offline: f.Offline, Late: f.Late, DataLate: f.DataLate, DataStale: f.DataStale}
 }
 
 // hosts returns the names without their ports, as the portal compares them.

@@ -41,6 +41,8 @@ type Config struct {
 	TLS TLS `yaml:"tls"`
 	// TrustedProxies are addresses or CIDR ranges whose X-Forwarded-For is believed. Default none.
 	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Freshness says when an agent, or what it brought, counts as old.
+	Freshness Freshness `yaml:"freshness"`
 	// LogText is debug, info, warn or error. Default info.
 	LogText string `yaml:"log"`
 
@@ -177,6 +179,9 @@ func (c *Config) validate() error {
 	}
 	if err := c.Log.UnmarshalText([]byte(c.LogText)); err != nil || !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogText) {
 		return c.fault("log", "%q is none of debug, info, warn, error", c.LogText)
+	}
+	if err := c.Freshness.read(c); err != nil {
+		return err
 	}
 	return c.validateStores()
 }

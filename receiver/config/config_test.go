@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -36,6 +37,11 @@ func TestLoad(t *testing.T) {
 		"a proxy no address":     {text: "trusted_proxies: [proxy]\n", want: `r.yaml: trusted_proxies "proxy" is neither`},
 		"proxies":                {text: "trusted_proxies: [10.0.0.7, 10.1.0.0/16, '::1']\n"},
 		"an unknown level":       {text: "log: loud\n", want: `r.yaml: log "loud" is none of`},
+		"a limit in words":       {text: "freshness:\n  late_after: soon\n", want: `r.yaml: freshness.late_after "soon" is not a time between 10s and 24h`},
+		"a limit too short":      {text: "freshness:\n  offline_after: 5s\n", want: `r.yaml: freshness.offline_after "5s" is not a time between 1m and 24h`},
+		"a limit of a fraction":  {text: "freshness:\n  late_after: 90500ms\n", want: "write whole seconds"},
+		"a warning before all":   {text: "freshness:\n  data_late_after: 48h\n", want: "r.yaml: freshness.data_stale_after (24h0m0s) is shorter than data_late_after (48h0m0s)"},
+		"limits":                 {text: "freshness: {offline_after: 5m, late_after: 10m, data_late_after: 2h, data_stale_after: 48h}\n"},
 		"another database":       {text: "database: mysql://u:" + secret + "@h/db\n", want: "r.yaml: database begins with neither"},
 		"a database no file":     {text: "database: 'sqlite:'\n", want: "r.yaml: database names no file"},
 		"a sign in a password":   {text: "database: postgres://u:x/" + secret + "@h/db\n", want: "r.yaml: database is not an address: write postgres://USER:PASSWORD@HOST/NAME, with signs such as / and @ in the password as %2F and %40"},
@@ -82,6 +88,7 @@ func TestDefaults(t *testing.T) {
 		Listen: "127.0.0.1:8443", Admin: "127.0.0.1:9443", Names: []string{"portal.lessor.dk", "portal:8443"},
 		Data: filepath.Join(dir, "data"), Database: "sqlite:" + filepath.Join(dir, "data", "portal.db"),
 		TLS: TLS{Certificate: filepath.Join(dir, "c.pem"), Key: "/etc/k.pem"}, LogText: "info", Log: slog.LevelInfo,
+		Freshness: Freshness{Offline: 90 * time.Second, Late: 2 * time.Minute, DataLate: 30 * time.Minute, DataStale: 24 * time.Hour},
 	}
 	if diff := cmp.Diff(want, got, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".file" || p.Last().String() == ".from" }, cmp.Ignore())); diff != "" {
 		t.Errorf("Load differs (-want +got):\n%s", diff)

@@ -61,7 +61,9 @@ func newCompany(t *testing.T, s *store.Store) *storetest.Company {
 	}
 	c.Put(t, "document", row{"document_no": "D1", "employee_no": "10017", "title": "Lønseddel oktober 2026",
 		"media_type": "application/pdf", "size": "20", "content": name})
-	checkIn(t, c, protocol.AgentStatus{State: "following", Position: 8123, SourceAt: now.Add(-8 * time.Minute).UnixMilli(), RowsSent: 48211})
+	checkIn(t, c, protocol.AgentStatus{State: "following", Position: 8123, SourceAt: now.Add(-8 * time.Minute).UnixMilli(), RowsSent: 48211,
+		LastTrouble: &protocol.Trouble{Code: "tls-issuer", From: now.Add(-37 * time.Minute).UnixMilli(), Until: now.Add(-25 * time.Minute).UnixMilli(),
+			Sentence: `The certificate shown for portal.lessor.dk is issued by "Savværkets Webfilter", which this computer does not trust: TLS is intercepted; exempt the address, or add that issuer's certificate to the agent's settings.`}})
 	return c
 }
 

@@ -49,6 +49,7 @@ func looks(p *portal) []look {
 		{name: "agents", user: "drift", path: "/operations"},
 		{name: "agent", user: "drift", path: fmt.Sprintf("/operations/agents/%d/%d", p.Tenant, p.Agent)},
 		{name: "agent-held", user: "drift", path: fmt.Sprintf("/operations/agents/%d/%d", p.Tenant+2, p.Agent+2)},
+		{name: "agent-failing", user: "drift", path: fmt.Sprintf("/operations/agents/%d/%d", p.Tenant+3, p.Agent+3)},
 		{name: "decide", user: "drift", path: fmt.Sprintf("/operations/agents/%d/%d/kinds/employee/release", p.Tenant+2, p.Agent+2)},
 	}
 }

@@ -102,7 +102,9 @@ func (p *portal) fleet(t *testing.T, s *store.Store) {
 	t.Helper()
 	storetest.NewCompany(t, s, "fjord", "Fjordens Bageri ApS", now.Add(-72*time.Hour))
 	held := storetest.NewCompany(t, s, "hede", "Hedens Maskinstation I/S", now.Add(-time.Hour))
-	checkIn(t, held, protocol.AgentStatus{State: "following", SourceAt: now.UnixMilli()})
+	checkIn(t, held, protocol.AgentStatus{State: "following", SourceAt: now.UnixMilli(), ClockOff: -time.Hour.Milliseconds(),
+		LastTrouble: &protocol.Trouble{Code: "altered", From: now.Add(-10 * time.Minute).UnixMilli(),
+			Sentence: "What the agent sends reaches portal.lessor.dk changed or twice (bad-digest): exempt the address from inspection at the proxy."}})
 	held.In(t, func(tx *store.StreamTx) error {
 		return tx.SetKind(t.Context(), protocol.KindStatus{Kind: "employee", State: protocol.KindSweeping, Snapshot: 7, Held: true},
 			"the main system would delete 212 of 240 rows")

@@ -43,7 +43,7 @@ type Config struct {
 	Brand    string        // name of the portal; empty means LESSOR-Portalen
 	Idle     time.Duration // a session ends after this long without a page; 0 means 30 minutes
 	Lifetime time.Duration // a session ends after this long in any case; 0 means 12 hours
-	Offline  time.Duration // an agent silent for this long is offline; 0 means 90 seconds
+	Limits   ui.Limits     // when an agent or data counts as old
 	Cost     identity.Cost // of a password hash; zero means identity.DefaultCost
 	// Wake is told when a report waits for a stream's agent. Nil tells nobody: the agent finds it at its next check-in.
 	Wake func(context.Context, protocol.TenantID, protocol.StreamID)
@@ -75,7 +75,7 @@ func New(st Store, cfg Config) (*Web, error) {
 	if cfg.Wake == nil {
 		cfg.Wake = func(context.Context, protocol.TenantID, protocol.StreamID) {}
 	}
-	screens, err := ui.New([]ui.Set{public.Set(), employee.Set(), operations.Set()}, ui.Config{Brand: cfg.Brand, Now: cfg.Now})
+	screens, err := ui.New([]ui.Set{public.Set(), employee.Set(), operations.Set()}, ui.Config{Brand: cfg.Brand, Now: cfg.Now, Limits: cfg.Limits})
 	if err != nil {
 		return nil, fmt.Errorf("prepare pages: %w", err)
 	}
@@ -85,7 +85,7 @@ func New(st Store, cfg Config) (*Web, error) {
 	own := employee.New(screens, st, employee.Config{Wake: cfg.Wake, Log: cfg.Log})
 	w.routes = append(w.routes, public.New(screens, w.identity, session{w}, own).Routes()...)
 	w.routes = append(w.routes, own.Routes()...)
-	w.routes = append(w.routes, operations.New(screens, st, operations.Config{Offline: cfg.Offline, Log: cfg.Log}).Routes()...)
+	w.routes = append(w.routes, operations.New(screens, st, operations.Config{Log: cfg.Log}).Routes()...)
 	engine, err := w.engine(cfg.Proxies)
 	if err != nil {
 		return nil, err

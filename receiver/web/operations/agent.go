@@ -22,6 +22,7 @@ type Agent struct {
 	ui.Frame
 	store.FleetAgent
 	Health Health
+	Way    Way
 	Since  time.Time         // first occurrence of the agent's last error; zero when there is none
 	Kinds  []store.FleetKind // planned ones, parents first
 }
@@ -35,6 +36,27 @@ func (a Agent) SourcePosition() int64 { return int64(a.Status.Position) }
 // Href is the address of the agent's page.
 func (a Agent) Href() string { return agentHref(a.Tenant, a.Agent) }
 
+// Way is how the agent's way to the portal was: the last trouble on it, and the clock.
+type Way struct {
+	Trouble     *protocol.Trouble // nil when there was none
+	From, Until time.Time         // Until is zero while it lasts
+	Clock       string
+}
+
+func wayOf(s protocol.AgentStatus, l *ui.Locale) Way {
+	w := Way{Trouble: s.LastTrouble, Clock: l.Text("agent.clock_ok")}
+	if off := time.Duration(s.ClockOff) * time.Millisecond; off.Abs() > tellClock {
+		w.Clock = clock(off, l, "agent.clock_slow", "agent.clock_fast")
+	}
+	if w.Trouble != nil {
+		w.From = time.UnixMilli(w.Trouble.From)
+		if w.Trouble.Until != 0 {
+			w.Until = time.UnixMilli(w.Trouble.Until)
+		}
+	}
+	return w
+}
+
 func agentHref(t protocol.TenantID, a protocol.AgentID) string {
 	return fmt.Sprintf("/operations/agents/%d/%d", t, a)
 }
@@ -45,7 +67,8 @@ func (p *Pages) agent(c *gin.Context, v *ui.Visit) error {
 		return err
 	}
 	page := Agent{Frame: p.ui.Frame(v, "agent.title", "agents"), FleetAgent: a, Kinds: kinds}
-	page.Health = health(a, p.ui.Now(), p.offline, p.ui.Locale(v.Language))
+	page.Health = health(a, p.ui.Now(), p.ui.Limits(), p.ui.Locale(v.Language))
+	page.Way = wayOf(a.Status, p.ui.Locale(v.Language))
 	if a.Status.Since != 0 {
 		page.Since = time.UnixMilli(a.Status.Since)
 	}

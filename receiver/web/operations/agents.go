@@ -20,6 +20,7 @@ type Agents struct {
 	State  State  // filter; empty for all
 	Query  string // filter on customer, host, stream, version and address
 	Agents []AgentRow
+	Limits ui.Limits
 }
 
 // StateCount is how many agents are in a state.
@@ -37,14 +38,14 @@ type AgentRow struct {
 
 func (p *Pages) agents(c *gin.Context, v *ui.Visit) error {
 	page := Agents{Frame: p.ui.Frame(v, "agents.title", "agents"), State: State(c.Query("state")), Query: strings.TrimSpace(c.Query("q"))}
-	page.Wide, page.Refresh = true, refreshSeconds
+	page.Wide, page.Refresh, page.Limits = true, refreshSeconds, p.ui.Limits()
 	all, err := p.fleet.Fleet(c.Request.Context())
 	if err != nil {
 		return err
 	}
 	counts := map[State]int{}
 	for _, a := range all {
-		row := AgentRow{FleetAgent: a, Health: health(a, p.ui.Now(), p.offline, p.ui.Locale(v.Language))}
+		row := AgentRow{FleetAgent: a, Health: health(a, p.ui.Now(), p.ui.Limits(), p.ui.Locale(v.Language))}
 		counts[row.Health.State]++
 		if (page.State == "" || page.State == row.Health.State) && matches(a, page.Query) {
 			page.Agents = append(page.Agents, row)

@@ -3,6 +3,7 @@ package operations
 import (
 	"time"
 
+	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/receiver/store"
 	"lessor.dk/portalsync/receiver/web/ui"
 )
@@ -29,53 +30,109 @@ func States() []State {
 	return []State{Disabled, Never, Offline, Blocked, Failing, Late, Waiting, Loading, Healthy}
 }
 
-// lateAfter is how long a change may wait before its agent is late.
-const lateAfter = 2 * time.Minute
+// What is told of a way that is in order again: troubles of a minute and more, for an hour; and a clock that is off by
+// more than a minute.
+const (
+	tellFrom  = time.Minute
+	tellFor   = time.Hour
+	tellClock = time.Minute
+)
+
+// agentFailing and agentWaiting are what an agent says of itself when its main system cannot be read, and when the
+// portal said no.
+const (
+	agentFailing = "failing"
+	agentWaiting = "waiting"
+)
 
 // Health is an agent's state and the sentence about its cause.
 type Health struct {
-	State State
-	Cause string
-	Lag   time.Duration // age of the oldest change not yet in the portal; 0 when there is none
+	State  State
+	Cause  string        // in the reader's language
+	Code   string        // stable code behind the cause, or of the agent's last error; empty when there is none
+	Detail string        // what the agent or the writer says of it, in English
+	Lag    time.Duration // age of the oldest change not yet in the portal; 0 when there is none
 }
 
 // health works out how an agent is at a time.
-func health(a store.FleetAgent, now time.Time, offline time.Duration, l *ui.Locale) Health {
-	var h Health
+func health(a store.FleetAgent, now time.Time, limits ui.Limits, l *ui.Locale) Health {
+	h := Health{Code: a.Status.Code, Detail: a.Status.Error}
 	if a.Status.Unsent != 0 {
 		h.Lag = max(0, now.Sub(time.UnixMilli(a.Status.Unsent)))
 	}
-	set := func(s State, key string, args ...any) Health {
-		h.State, h.Cause = s, l.Text(key, args...)
+	set := func(s State, cause string) Health {
+		h.State, h.Cause = s, cause
 		return h
 	}
-	count := func(s State, key string, n int) Health {
-		h.State, h.Cause = s, l.Plural(key, n)
-		return h
-	}
-	switch {
+	switch way := a.Status.LastTrouble; {
 	case a.TenantSuspended:
-		return set(Disabled, "health.tenant_suspended")
+		return set(Disabled, l.Text("health.tenant_suspended"))
 	case a.State != store.AgentActive:
-		return set(Disabled, "health.agent."+string(a.State))
+		return set(Disabled, l.Text("health.agent."+string(a.State)))
 	case a.LastContact.IsZero():
-		return set(Never, "health.never", l.Ago(a.EnrolledAt))
-	case now.Sub(a.LastContact) > offline:
-		return set(Offline, "health.offline", l.Span(now.Sub(a.LastContact)))
+		return set(Never, l.Text("health.never", l.Ago(a.EnrolledAt)))
+	case now.Sub(a.LastContact) > limits.Offline:
+		return set(Offline, l.Text("health.offline", l.Span(now.Sub(a.LastContact))))
 	case a.Stream.Status != store.StreamOK:
-		return set(Blocked, "health.stream."+string(a.Stream.Status), a.Stream.Cause)
-	case a.Status.State == "failing":
-		return set(Failing, "health.failing", a.Status.Error)
-	case h.Lag > lateAfter && a.Loading == 0:
-		return set(Late, "health.late", l.Span(h.Lag))
+		h.Code, h.Detail = "", a.Stream.Cause
+		return set(Blocked, l.Text("health.stream."+string(a.Stream.Status)))
+	case a.Status.State == agentFailing,
+		a.Status.State == agentWaiting && now.Sub(time.UnixMilli(a.Status.Since)) > limits.Late:
+		return set(Failing, l.Code(a.Status.Code))
+	case lasts(way, now, limits.Late):
+		h.Code, h.Detail = way.Code, way.Sentence
+		return set(Failing, l.Text("health.way", l.Code(way.Code)))
+	case h.Lag > limits.Late && a.Loading == 0:
+		return set(Late, l.Text("health.late", l.Span(h.Lag)))
 	case a.Held > 0:
-		return count(Waiting, "health.held", a.Held)
+		return set(Waiting, l.Plural("health.held", a.Held))
 	case a.Suspended > 0:
-		return count(Waiting, "health.suspended", a.Suspended)
+		return set(Waiting, l.Plural("health.suspended", a.Suspended))
+	case a.Status.Code != "" && a.Status.State != agentWaiting: // rows or a kind stay at home
+		return set(Waiting, l.Code(a.Status.Code))
 	case a.Loading > 0:
-		return count(Loading, "health.loading", a.Loading)
-	case a.Letters > 0:
-		return count(Healthy, "health.letters", int(a.Letters))
+		return set(Loading, l.Plural("health.loading", a.Loading))
 	}
-	return set(Healthy, "health.ok")
+	return healthy(h, a, now, l)
+}
+
+// healthy adds what is worth telling of an agent that is in order.
+func healthy(h Health, a store.FleetAgent, now time.Time, l *ui.Locale) Health {
+	h.State = Healthy
+	off := time.Duration(a.Status.ClockOff) * time.Millisecond
+	switch way := a.Status.LastTrouble; {
+	case off.Abs() > tellClock:
+		h.Code, h.Cause = "clock", clock(off, l, "health.clock_slow", "health.clock_fast")
+	case a.Letters > 0:
+		h.Cause = l.Plural("health.letters", int(a.Letters))
+	case recovered(way, now):
+		from, until := time.UnixMilli(way.From), time.UnixMilli(way.Until)
+		h.Code, h.Detail = way.Code, way.Sentence
+		h.Cause = l.Text("health.recovered", l.Moment(until), l.Span(until.Sub(from)), l.Code(way.Code))
+	default:
+		h.Cause = l.Text("health.ok")
+	}
+	return h
+}
+
+// clock is the sentence about a clock to which the agent adds off.
+func clock(off time.Duration, l *ui.Locale, slow, fast string) string {
+	if off < 0 {
+		slow = fast
+	}
+	return l.Text(slow, l.Span(off.Abs()))
+}
+
+// nothingToDo reports whether a trouble is the portal's own doing: it asked the agent to wait.
+func nothingToDo(code string) bool { return code == "busy" }
+
+// lasts reports whether requests of an agent that is heard do not get through, and have not for longer than limit.
+func lasts(way *protocol.Trouble, now time.Time, limit time.Duration) bool {
+	return way != nil && way.Until == 0 && !nothingToDo(way.Code) && now.Sub(time.UnixMilli(way.From)) > limit
+}
+
+// recovered reports whether a trouble is over that people may still ask about.
+func recovered(way *protocol.Trouble, now time.Time) bool {
+	return way != nil && way.Until != 0 && !nothingToDo(way.Code) &&
+		way.Until-way.From >= tellFrom.Milliseconds() && now.Sub(time.UnixMilli(way.Until)) < tellFor
 }

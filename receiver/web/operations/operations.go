@@ -7,7 +7,6 @@ import (
 	"embed"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/receiver/store"
@@ -37,27 +36,19 @@ type Fleet interface {
 
 // Config tunes the Pages. Log is needed.
 type Config struct {
-	Offline time.Duration // an agent silent for this long is offline; 0 means 90 s: three missed check-ins
-	Log     *slog.Logger
+	Log *slog.Logger
 }
 
 // Pages are the pages of operations.
 type Pages struct {
-	ui      *ui.UI
-	fleet   Fleet
-	offline time.Duration
-	log     *slog.Logger
+	ui    *ui.UI
+	fleet Fleet
+	log   *slog.Logger
 }
-
-const defaultOffline = 90 * time.Second
 
 // New returns the pages of operations.
 func New(u *ui.UI, fleet Fleet, cfg Config) *Pages {
-	p := &Pages{ui: u, fleet: fleet, offline: cfg.Offline, log: cfg.Log}
-	if p.offline == 0 {
-		p.offline = defaultOffline
-	}
-	return p
+	return &Pages{ui: u, fleet: fleet, log: cfg.Log}
 }
 
 // Routes returns the addresses of the pages of operations.

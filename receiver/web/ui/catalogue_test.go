@@ -154,6 +154,10 @@ func TestLocale(t *testing.T) {
 		"exactly":                   {func(l *Locale) string { return l.Exact(at) }, "søndag 22. november 2026 12:12:00 CET (Europe/Copenhagen)", "söndag 22 november 2026 12:12:00 CET (Europe/Copenhagen)", "Sunday 22 November 2026 12:12:00 CET (Europe/Copenhagen)"},
 		"a minute ago":              {func(l *Locale) string { return l.Ago(at.Add(-time.Minute)) }, "for 1 minut siden", "för 1 minut sedan", "1 minute ago"},
 		"hours ago":                 {func(l *Locale) string { return l.Ago(at.Add(-26 * time.Hour)) }, "for 26 timer siden", "för 26 timmar sedan", "26 hours ago"},
+		"a limit of seconds":        {func(l *Locale) string { return l.Limit(90 * time.Second) }, "90 sekunder", "90 sekunder", "90 seconds"},
+		"a limit of minutes":        {func(l *Locale) string { return l.Limit(90 * time.Minute) }, "90 minutter", "90 minuter", "90 minutes"},
+		"a limit of a day":          {func(l *Locale) string { return l.Limit(24 * time.Hour) }, "24 timer", "24 timmar", "24 hours"},
+		"a limit of days":           {func(l *Locale) string { return l.Limit(72 * time.Hour) }, "3 dage", "3 dagar", "3 days"},
 		"tomorrow":                  {func(l *Locale) string { return l.Until(day(2026, 11, 23)) }, "i morgen", "i morgon", "tomorrow"},
 		"in days":                   {func(l *Locale) string { return l.Until(day(2026, 11, 27)) }, "om 5 dage", "om 5 dagar", "in 5 days"},
 		"a unit":                    {func(l *Locale) string { return l.Unit("Dage") }, "dage", "dagar", "days"},
@@ -171,7 +175,7 @@ func TestLocale(t *testing.T) {
 }
 
 func TestAge(t *testing.T) {
-	u := &UI{now: func() time.Time { return at }}
+	u := &UI{now: func() time.Time { return at }, limits: defaultLimits()}
 	ages := map[string]store.KindAge{
 		"balance": {State: "ok", At: at.Add(-time.Minute)},
 		"payslip": {State: "ok", At: at.Add(-40 * time.Minute)},

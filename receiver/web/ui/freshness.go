@@ -1,17 +1,33 @@
 package ui
 
 import (
+	"cmp"
 	"time"
 
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/receiver/store"
 )
 
-// Limits of the levels of freshness. An offline main system is not an error: pages say how old they are.
-const (
-	lateAfter  = 30 * time.Minute
-	staleAfter = 24 * time.Hour
-)
+// Limits say when an agent or what it brought counts as old. Zero values have defaults.
+type Limits struct {
+	Offline time.Duration // an agent silent for longer is offline; 0 means 90 s: three missed check-ins
+	Late    time.Duration // an agent is late when a change waits for longer; 0 means 2 minutes
+	// DataLate and DataStale are ages from which data is shown as possibly outdated, and with a warning; 0 means
+	// 30 minutes and 24 hours. An offline main system is not an error: pages say how old they are.
+	DataLate, DataStale time.Duration
+}
+
+// Or returns the limits with those of d where there are none.
+func (l Limits) Or(d Limits) Limits {
+	return Limits{
+		Offline: cmp.Or(l.Offline, d.Offline), Late: cmp.Or(l.Late, d.Late),
+		DataLate: cmp.Or(l.DataLate, d.DataLate), DataStale: cmp.Or(l.DataStale, d.DataStale),
+	}
+}
+
+func defaultLimits() Limits {
+	return Limits{Offline: 90 * time.Second, Late: 2 * time.Minute, DataLate: 30 * time.Minute, DataStale: 24 * time.Hour}
+}
 
 // Level says how the age of data is shown.
 type Level string
@@ -49,9 +65,9 @@ func (u *UI) Age(ages map[string]store.KindAge, kinds ...string) Freshness {
 		return f
 	}
 	switch age := u.now().Sub(f.At); {
-	case age > staleAfter:
+	case age > u.limits.DataStale:
 		f.Level = Stale
-	case age > lateAfter:
+	case age > u.limits.DataLate:
 		f.Level = Late
 	default:
 		f.Level = Fresh

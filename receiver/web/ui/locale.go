@@ -44,6 +44,8 @@ func (l *Locale) funcs(static *Static) template.FuncMap {
 		"exact":     l.Exact,
 		"ago":       l.Ago,
 		"span":      l.Span,
+		"limit":     l.Limit,
+		"code":      l.Code,
 		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"isodate":   func(t time.Time) string { return t.Format(time.DateOnly) },
 		"number":    l.Number,
@@ -62,6 +64,15 @@ func (l *Locale) Text(key string, args ...any) string { return l.texts.Text(key,
 
 // Plural returns the sentence of key.one or key.other with n as argument 0.
 func (l *Locale) Plural(key string, n int) string { return l.texts.Plural(key, n) }
+
+// Code returns what an agent means by a stable code, for operations. A code that only a newer agent knows is an
+// error all the same.
+func (l *Locale) Code(code string) string {
+	if s, ok := l.texts["code."+code]; ok {
+		return s
+	}
+	return l.Text("code.unknown")
+}
 
 // Name returns a name in the locale's language, or in Danish when the main system gives none.
 func (l *Locale) Name(n store.Names) string {
@@ -184,6 +195,20 @@ func (l *Locale) Span(d time.Duration) string {
 	case d < time.Hour:
 		return l.texts.Plural("span.minutes", int(d/time.Minute))
 	case d < 48*time.Hour:
+		return l.texts.Plural("span.hours", int(d/time.Hour))
+	}
+	return l.texts.Plural("span.days", int(d/(24*time.Hour)))
+}
+
+// Limit writes a duration in the largest unit of which it is a whole number: 90 sekunder.
+func (l *Locale) Limit(d time.Duration) string {
+	switch {
+	case d%time.Minute != 0:
+		return l.texts.Plural("span.seconds", int(d/time.Second))
+	case d%time.Hour != 0:
+		return l.texts.Plural("span.minutes", int(d/time.Minute))
+	}
+	if d < 48*time.Hour || d%(24*time.Hour) != 0 {
 		return l.texts.Plural("span.hours", int(d/time.Hour))
 	}
 	return l.texts.Plural("span.days", int(d/(24*time.Hour)))

@@ -34,9 +34,10 @@ type Set struct {
 
 // Config tunes a UI. The zero value is usable.
 type Config struct {
-	Brand string           // name of the portal on every page; empty means LESSOR-Portalen
-	Now   func() time.Time // nil means time.Now
-	Zone  *time.Location   // of the dates and times on the screens; nil means Europe/Copenhagen
+	Brand  string           // name of the portal on every page; empty means LESSOR-Portalen
+	Now    func() time.Time // nil means time.Now
+	Zone   *time.Location   // of the dates and times on the screens; nil means Europe/Copenhagen
+	Limits Limits           // when what is shown counts as old
 }
 
 // UI renders pages.
@@ -44,6 +45,7 @@ type UI struct {
 	brand   string
 	now     func() time.Time
 	zone    *time.Location
+	limits  Limits
 	static  *Static
 	locales map[Language]*Locale
 	pages   map[Language]map[string]*template.Template
@@ -51,7 +53,8 @@ type UI struct {
 
 // New parses every page in every language.
 func New(sets []Set, cfg Config) (*UI, error) {
-	u := &UI{brand: cfg.Brand, now: cfg.Now, zone: cfg.Zone, locales: map[Language]*Locale{}, pages: map[Language]map[string]*template.Template{}}
+	u := &UI{brand: cfg.Brand, now: cfg.Now, zone: cfg.Zone, limits: cfg.Limits.Or(defaultLimits()),
+		locales: map[Language]*Locale{}, pages: map[Language]map[string]*template.Template{}}
 	if u.brand == "" {
 		u.brand = "LESSOR-Portalen"
 	}
@@ -111,6 +114,9 @@ func (u *UI) Locale(lang Language) *Locale { return u.locales[lang] }
 
 // Static returns the static files.
 func (u *UI) Static() *Static { return u.static }
+
+// Limits returns when what is shown counts as old.
+func (u *UI) Limits() Limits { return u.limits }
 
 // Now is the time the pages go by.
 func (u *UI) Now() time.Time { return u.now() }
