@@ -25,7 +25,7 @@ type shard struct {
 	sweeps  sweeps
 
 	fence store.Fence // zero when the process is alone
-	until time.Time // end of the lease
+	until time.Time   // end of the lease
 	stop  context.CancelCauseFunc
 	done  chan struct{}
 }
