@@ -28,6 +28,7 @@ var layers = map[string][]string{
 	"agent/source":            {"protocol", "protocol/record"},
 	"agent/source/cell":       {"protocol", "protocol/record"},
 	"agent/source/sourcetest": {"protocol", "agent/plan", "agent/source"},
+	"agent/source/sqlserver":  {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/cell", "agent/source/relational"},
 	"agent/source/relational": {"protocol", "agent/plan", "agent/source", "agent/source/cell"},
 	"agent/source/sqlite":     {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/relational"},
 
@@ -56,7 +57,8 @@ var layers = map[string][]string{
 	"installer/demo/adventureworks": {"agent/source/sqlite"},
 	"installer/demo/company":        {},
 	"installer/stage":               {},
-	"installer/suite":               {},
+	"installer/services":            {"agent/source/sqlite", "installer/stage"},
+	"installer/suite":               {"installer/services"},
 }
 
 // testLayers is what tests may import besides: test environments, and the other side where both are tested together.
@@ -95,6 +97,7 @@ var outside = map[string][]string{
 	"github.com/hashicorp/go-retryablehttp": {"agent/push"},
 	"github.com/kardianos/service":          {"agent/daemon"},
 	"github.com/klauspost/compress":         {"protocol"},
+	"github.com/microsoft/go-mssqldb":       {"agent/source/sqlserver"},
 	"github.com/pressly/goose/v3":           {"receiver/store"},
 	"github.com/redis/go-redis/v9":          {"receiver", "receiver/queue"},
 }

@@ -14,6 +14,9 @@
 //	bytes    bytes and text
 //	document bytes and text up to protocol.MaxBlobBytes
 //
+// A database that hands out moments instead of texts gives a [time.Time] for a wall clock without zone, whatever
+// location it carries, and an [Instant] for a moment with its offset. A text field spells neither.
+//
 // Local time is read in the plan's timezone. An hour that the clock shows twice in autumn means the
 // first of the two (still summer time); a time in the hour skipped in spring is read with the offset
 // before the change, so 02:30 means what 03:30 summer time is.
@@ -62,13 +65,17 @@ func New(field record.Field, zone *time.Location) *Converter {
 	return &Converter{field: field, zone: zone}
 }
 
+// Instant is a value that says which moment it means, as a datetimeoffset does.
+type Instant time.Time
+
 // Translate makes the converter look the value up in codes, spelled as a text field would hold it.
 // A value that is not listed becomes others, or is [ErrCode] when others is nil. Null stays null.
 func (c *Converter) Translate(codes map[string]protocol.Value, others *protocol.Value) {
 	c.codes, c.others = codes, others
 }
 
-// Convert writes the cell of v to dst. v is nil, int64, float64, bool, string or []byte.
+// Convert writes the cell of v to dst. v is nil, int64, float64, bool, string, []byte, [time.Time], [Instant], or the
+// error that stands for a value which the source could not make one of these.
 // The text of the cell may alias v.
 func (c *Converter) Convert(dst *protocol.Value, v any) error {
 	if v == nil {
@@ -78,8 +85,17 @@ func (c *Converter) Convert(dst *protocol.Value, v any) error {
 		*dst = protocol.Value{}
 		return nil
 	}
+	if err, bad := v.(error); bad {
+		return err
+	}
 	if c.codes != nil {
 		return c.translate(dst, v)
+	}
+	switch t := v.(type) {
+	case time.Time:
+		return wallClock(dst, t, c.field.Type, c.zone)
+	case Instant:
+		return instant(dst, time.Time(t), c.field.Type)
 	}
 	switch c.field.Type {
 	case record.Text:

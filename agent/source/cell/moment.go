@@ -1,11 +1,17 @@
 package cell
 
-import "time"
+import (
+	"time"
+
+	"lessor.dk/portalsync/protocol"
+	"lessor.dk/portalsync/protocol/record"
+)
 
 // A tick is 100 ns, as in the record types Time and Instant.
 const (
 	ticksPerSecond = 10_000_000
 	secondsPerDay  = 86400
+	nanosPerTick   = 100
 	fractionDigits = 7
 )
 
@@ -63,6 +69,39 @@ func parseInstant(s string, zone *time.Location) (int64, error) {
 		offset = localOffset(local, zone)
 	}
 	return (local-offset)*ticksPerSecond + ticks%ticksPerSecond, nil
+}
+
+// wallClock makes the cell of a time that a clock on a wall showed.
+func wallClock(dst *protocol.Value, t time.Time, to record.Type, zone *time.Location) error {
+	year, month, day := t.Date()
+	days := daysFrom(year, int(month), day)
+	hour, minute, second := t.Clock()
+	ticks := int64(hour*3600+minute*60+second)*ticksPerSecond + int64(t.Nanosecond()/nanosPerTick)
+	*dst = protocol.Value{Kind: protocol.Int}
+	switch to {
+	case record.Date:
+		if ticks != 0 {
+			return ErrMidnight
+		}
+		dst.N = days
+	case record.Time:
+		dst.N = ticks
+	case record.Instant:
+		local := days*secondsPerDay + ticks/ticksPerSecond
+		dst.N = (local-localOffset(local, zone))*ticksPerSecond + ticks%ticksPerSecond
+	case record.Text, record.Int, record.Decimal, record.Bool, record.Bytes, record.Document:
+		return ErrKind
+	}
+	return nil
+}
+
+// instant makes the cell of a moment that carries its offset. A day or a time of day would depend on whose it is.
+func instant(dst *protocol.Value, t time.Time, to record.Type) error {
+	if to != record.Instant {
+		return ErrKind
+	}
+	*dst = protocol.Value{Kind: protocol.Int, N: t.Unix()*ticksPerSecond + int64(t.Nanosecond()/nanosPerTick)}
+	return nil
 }
 
 // localOffset returns the seconds east of UTC that the package comment says for a local time,
