@@ -100,7 +100,7 @@ var chunkPromises = map[string]func(*mainSystem){
 func moreEmployees(m *mainSystem) {
 	for firm := range 3 {
 		for nr := range 15 {
-			m.exec(fmt.Sprintf(`INSERT INTO "Medarbejder" VALUES (%d, 'N%d', 'Prøve', 'A', 1, 10, NULL)`, firm-1, nr*7))
+			m.exec(fmt.Sprintf(`INSERT INTO "Medarbejder" ("Firma", "Nr", "Navn", "Status", "AfdNr", "AdrNr", "Intern") VALUES (%d, 'N%d', 'Prøve', 'A', 1, 10, NULL)`, firm-1, nr*7))
 		}
 	}
 }
@@ -210,7 +210,7 @@ func randomWrite(r *rand.Rand) string {
 	statements := []string{
 		`UPDATE "Medarbejder" SET "Navn" = 'N%[4]d', "Status" = '%[5]s' WHERE "Firma" = %[1]d AND "Nr" = 'N%[2]d'`,
 		`DELETE FROM "Medarbejder" WHERE "Firma" = %[1]d AND "Nr" = 'N%[2]d'`,
-		`INSERT INTO "Medarbejder" SELECT %[1]d, 'N%[2]d', 'Ny', '%[5]s', 1, %[3]d + 10, NULL
+		`INSERT INTO "Medarbejder" ("Firma", "Nr", "Navn", "Status", "AfdNr", "AdrNr", "Intern") SELECT %[1]d, 'N%[2]d', 'Ny', '%[5]s', 1, %[3]d + 10, NULL
 		 WHERE NOT EXISTS (SELECT 1 FROM "Medarbejder" WHERE "Firma" = %[1]d AND "Nr" = 'N%[2]d')`,
 		`UPDATE "Medarbejder" SET "Firma" = %[1]d WHERE "Nr" = 'N%[2]d' AND "Firma" = 0
 		 AND NOT EXISTS (SELECT 1 FROM "Medarbejder" WHERE "Firma" = %[1]d AND "Nr" = 'N%[2]d')`,
@@ -218,10 +218,10 @@ func randomWrite(r *rand.Rand) string {
 		`UPDATE "Bynavn" SET "By navn" = 'B%[4]d' WHERE "PostNr" = 4000`,
 		`UPDATE "Adresse" SET "PostNr" = 4600 - 600 * (%[3]d / 2) WHERE "AdrNr" = %[3]d + 10`,
 		`DELETE FROM "Telefon" WHERE "Firma" = %[1]d AND "Nr" = 'N%[2]d'`,
-		`INSERT INTO "Telefon" SELECT %[1]d, 'N%[2]d', %[3]d, '%[4]d'
+		`INSERT INTO "Telefon" ("Firma", "Nr", "Slags", "Tal") SELECT %[1]d, 'N%[2]d', %[3]d, '%[4]d'
 		 WHERE NOT EXISTS (SELECT 1 FROM "Telefon" WHERE "Firma" = %[1]d AND "Nr" = 'N%[2]d' AND "Slags" = %[3]d)`,
 		`UPDATE "Afdeling" SET "Navn" = 'A%[4]d' WHERE "Nr" = %[3]d`,
-		`INSERT INTO "Sats" SELECT %[1]d, 'N%[2]d', '2026-0%[6]d-01', %[4]d
+		`INSERT INTO "Sats" ("Firma", "Nr", "Fra", "Kr") SELECT %[1]d, 'N%[2]d', '2026-0%[6]d-01', %[4]d
 		 WHERE NOT EXISTS (SELECT 1 FROM "Sats" WHERE "Firma" = %[1]d AND "Nr" = 'N%[2]d' AND "Fra" = '2026-0%[6]d-01')`,
 		`DELETE FROM "Sats" WHERE "Firma" = %[1]d AND "Fra" = '2026-0%[6]d-01'`,
 	}

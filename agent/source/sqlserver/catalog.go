@@ -28,8 +28,8 @@ const glancesSQL = `SELECT t.n, o.object_id, RTRIM(o.type), CONVERT(varchar(23),
 FROM   (VALUES %s) AS t (n, name)
 LEFT JOIN sys.objects AS o ON o.object_id = OBJECT_ID(t.name)%s
 OUTER APPLY (SELECT COUNT(*) AS columns,
-                    CHECKSUM_AGG(CHECKSUM(c.column_id, c.name, c.user_type_id, c.max_length, c.precision, c.scale,
-                                          c.is_nullable, c.collation_name)) AS checksum
+                    SUM(CONVERT(bigint, CHECKSUM(c.column_id, c.name, c.user_type_id, c.max_length, c.precision, c.scale,
+                                          c.is_nullable, c.collation_name))) AS checksum
              FROM   sys.columns AS c
              WHERE  c.object_id = o.object_id) AS d
 ORDER  BY t.n`
