@@ -39,6 +39,12 @@ type Receiver interface {
 	CheckIn(ctx context.Context, r protocol.CheckInRequest) (protocol.CheckInAnswer, error)
 	// PutBlob stores a document and returns its name. It returns when the receiver has all of it.
 	PutBlob(ctx context.Context, content []byte) (name string, err error)
+	// BlobName returns the name that PutBlob would return, without storing anything.
+	BlobName(content []byte) (name string, err error)
+	// Digest asks what the portal holds. Keys of the answer are open.
+	Digest(ctx context.Context, r protocol.DigestRequest) (protocol.DigestAnswer, error)
+	// Verified tells operations the outcome of a verification.
+	Verified(ctx context.Context, r protocol.VerifiedRequest) error
 }
 
 // Config says who captures and tunes how. Tenant and Stream are the agent's identity; the zero value
@@ -56,6 +62,9 @@ type Config struct {
 	Wait    time.Duration // longest wait of a check-in for news; 0 means 25s
 	Stall   time.Duration // without progress although batches were accepted, before OPEN; 0 means 10min
 	Advance time.Duration // longest time the checkpoint lags behind an idle main system; 0 means 15min
+
+	// Verify is when every kind is held against the portal each day, and mended; the zero Window is never.
+	Verify Window
 
 	BatchRows int // rows in a batch, at most and by default protocol.MaxBatchRows
 
@@ -85,6 +94,10 @@ type Capture struct {
 	lost    protocol.Lineage    // whose position went backwards; "" none
 	maxRows int                 // of a batch: halved when the receiver calls a batch too large
 
+	stepping bool // Step drives, which knows no intervals
+	verifier verifier
+	outcomes []protocol.Verification // that operations was not told yet
+
 	status status
 }
 
@@ -99,15 +112,16 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	planned := src.Kinds()
 	return &Capture{
-		src:     src,
-		recv:    recv,
-		cfg:     cfg,
-		log:     cfg.Log.With("tenant", int64(cfg.Tenant), "stream", int64(cfg.Stream)),
-		planned: planned,
-		polls:   make([]time.Time, len(planned)),
-		enc:     protocol.NewEncoder(),
-		maxRows: cfg.BatchRows,
-		status:  status{told: protocol.AgentStatus{State: stateStarting}, bad: badRows{}},
+		src:      src,
+		recv:     recv,
+		cfg:      cfg,
+		log:      cfg.Log.With("tenant", int64(cfg.Tenant), "stream", int64(cfg.Stream)),
+		planned:  planned,
+		polls:    make([]time.Time, len(planned)),
+		enc:      protocol.NewEncoder(),
+		maxRows:  cfg.BatchRows,
+		verifier: verifier{at: cfg.Verify.next(time.Now()), nudge: make(chan struct{}, 1)},
+		status:   status{told: protocol.AgentStatus{State: stateStarting}, bad: badRows{}},
 	}
 }
 

@@ -66,7 +66,7 @@ func (c *Capture) count(ctx context.Context, tx source.Tx, rebase bool) (map[*ki
 		if err != nil {
 			return nil, &sourceError{fmt.Errorf("count changes of %s: %w", k.name(), err)}
 		}
-		counts[k] = n
+		counts[k] = n + int64(len(k.extras))
 	}
 	return counts, nil
 }
@@ -119,6 +119,9 @@ func (c *Capture) encodeCut(ctx context.Context, tx source.Tx, st source.State, 
 		if err := tx.Upserts(ctx, k.name(), s.read, p.yield(ctx, k)); err != nil {
 			return p, p.fault(err, "read changes of", k.name())
 		}
+		if err := k.extraRows(ctx, tx, false, p.yield(ctx, k)); err != nil {
+			return p, p.fault(err, "read again", k.name())
+		}
 	}
 	slices.Reverse(covered)
 	for _, k := range covered {
@@ -128,13 +131,19 @@ func (c *Capture) encodeCut(ctx context.Context, tx source.Tx, st source.State, 
 		if err := tx.Deletes(ctx, k.name(), s.read, p.yield(ctx, k)); err != nil {
 			return p, p.fault(err, "read deletes of", k.name())
 		}
+		if err := k.extraRows(ctx, tx, true, p.yield(ctx, k)); err != nil {
+			return p, p.fault(err, "read again", k.name())
+		}
 	}
 	return p, nil
 }
 
 // countDeletes counts a kind's deletes: the delete guard must know them with the cut's first batch.
 func (c *Capture) countDeletes(ctx context.Context, tx source.Tx, k *kind) (n int64, err error) {
-	err = tx.Deletes(ctx, k.name(), c.session.read, func(*protocol.Row) error { n++; return nil })
+	count := func(*protocol.Row) error { n++; return nil }
+	if err = tx.Deletes(ctx, k.name(), c.session.read, count); err == nil {
+		err = k.extraRows(ctx, tx, true, count)
+	}
 	if err != nil {
 		return 0, &sourceError{fmt.Errorf("count deletes of %s: %w", k.name(), err)}
 	}
@@ -159,11 +168,17 @@ func (c *Capture) keep(p *packer, st source.State, counts map[*kind]int64, rebas
 			Epoch:    st.Kinds[begun.name()].Epoch,
 		}}
 	}
+	force := s.comparing != nil && s.comparing.stage == placing
+	for _, k := range s.kinds {
+		if k.covered() {
+			k.extras = nil
+		}
+	}
 	scanned := false
 	for _, n := range counts {
 		scanned = scanned || n > 0
 	}
-	if begun == nil && len(ended) == 0 && !rebase && len(p.made) == 0 && p.rows == 0 && !c.mustAdvance(st, scanned) {
+	if begun == nil && len(ended) == 0 && !rebase && !force && len(p.made) == 0 && p.rows == 0 && !c.mustAdvance(st, scanned) {
 		return false, nil
 	}
 	p.head.Last = true

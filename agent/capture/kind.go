@@ -3,6 +3,7 @@ package capture
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"lessor.dk/portalsync/agent/source"
 	"lessor.dk/portalsync/protocol"
@@ -45,6 +46,13 @@ type kind struct {
 	rows     int64 // of the snapshot, read so far by this generation
 	total    int64 // of the kind, about
 
+	extras    [][]protocol.Value // keys of rows that the next cut carries beside what changed
+	compareAt time.Time          // when a kind that is followed by comparisons is compared next
+	compared  bool               // by a step, which knows no times
+	portal    *protocol.Digest   // what the portal holds, as long as nothing is sent; nil unknown
+	futile    map[uint64]uint64  // rows that were sent and did not help: row hash by key hash
+	reloaded  time.Time          // when a comparison last had the kind read anew
+
 	sentSeq protocol.Seq // of the last batch that changed the portal's status of the kind; 0 none
 }
 
@@ -59,6 +67,7 @@ func (k *kind) covered() bool {
 func (k *kind) need() {
 	if k.phase != suspended {
 		k.phase, k.lastKey = needed, nil
+		k.extras, k.portal = nil, nil
 	}
 }
 

@@ -47,6 +47,11 @@ type portal struct {
 	onCheckIn func(a *protocol.CheckInAnswer) error
 	onOpen    func() error
 	onBlob    func() error
+	onDigest  func(r protocol.DigestRequest, a *protocol.DigestAnswer) error
+
+	digests   []protocol.DigestRequest
+	outcomes  []protocol.Verification
+	guardRows int // a cut that deletes more rows of a kind than this is stopped; 0 is no guard
 }
 
 type recordKind struct {
@@ -57,6 +62,8 @@ type recordKind struct {
 type portalRow struct {
 	name     string
 	snapshot protocol.SnapshotID
+	row      uint64 // hash, as it came
+	sent     string // the name that the hash was made with
 }
 
 func newPortal(t *testing.T) *portal {
@@ -209,6 +216,9 @@ func (p *portal) write(h protocol.StreamHeader) {
 		p.t.Error(p.held)
 		return
 	}
+	if head.Chunk == nil {
+		p.guard(head)
+	}
 	p.rows(d, head)
 	p.applied++
 	if head.Chunk != nil {
@@ -255,7 +265,11 @@ func (p *portal) row(k *recordKind, s *protocol.SectionSchema, r *protocol.Decod
 		return
 	}
 	if r.Op != protocol.Delete {
-		k.rows[key] = portalRow{name: string([]byte(nameOf(s, r.Values))), snapshot: k.status.Snapshot}
+		name := string([]byte(nameOf(s, r.Values)))
+		if row, ok := k.rows[key]; ok && row.row == r.RowHash {
+			name = row.name // an unchanged row is not rewritten
+		}
+		k.rows[key] = portalRow{name: name, snapshot: k.status.Snapshot, row: r.RowHash, sent: string([]byte(nameOf(s, r.Values)))}
 		return
 	}
 	if k.status.State == protocol.KindRunning {
@@ -283,12 +297,16 @@ func (p *portal) cut(head protocol.Header) {
 	p.lineage, p.position = head.Lineage, head.To
 	for _, b := range head.Begin {
 		if k := p.kinds[b.Kind]; k.status.State != protocol.KindSuspended {
-			k.status = protocol.KindStatus{Kind: b.Kind, State: protocol.KindRunning, Snapshot: b.Snapshot, Epoch: b.Epoch}
+			k.status = protocol.KindStatus{Kind: b.Kind, State: protocol.KindRunning, Snapshot: b.Snapshot, Epoch: b.Epoch, Held: k.status.Held}
 		}
 	}
 	for _, e := range head.End {
 		k := p.kinds[e.Kind]
 		if k.status.State != protocol.KindRunning || k.status.Snapshot != e.Snapshot {
+			continue
+		}
+		if k.status.Held {
+			k.status.State = protocol.KindSweeping
 			continue
 		}
 		for key, row := range k.rows {
@@ -301,7 +319,7 @@ func (p *portal) cut(head protocol.Header) {
 	for name, k := range p.kinds {
 		begun := slices.ContainsFunc(head.Begin, func(b protocol.Begin) bool { return b.Kind == name })
 		if !begun && !slices.Contains(head.Covers, name) && k.status.State != protocol.KindSuspended {
-			k.status = protocol.KindStatus{Kind: name, State: protocol.KindNeeded}
+			k.status = protocol.KindStatus{Kind: name, State: protocol.KindNeeded, Held: k.status.Held}
 		}
 	}
 }

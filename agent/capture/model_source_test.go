@@ -28,6 +28,7 @@ type mainSystem struct {
 	kinds     map[string]*table
 	begins    []time.Time // when a transaction began
 	err       error       // of Begin
+	still     bool        // the position never moves: nothing of the database tells of changes
 	countless bool        // CountChanges always says one, like a change to a column outside the plan
 	read      func(kind string)
 }
@@ -40,6 +41,25 @@ type table struct {
 	err      error
 	bad      map[string]bool // keys of rows that are left out
 	sorted   []string        // keys of rows; nil until they are asked for
+}
+
+// tick moves the position with a commit.
+func (m *mainSystem) tick() {
+	if !m.still {
+		m.position++
+	}
+}
+
+// tells reports whether changes of a kind are told beside what only a comparison finds.
+func (tx *modelTx) tells(kind string, deletes bool) bool {
+	switch tx.m.planned[tx.m.order(kind)].Digest {
+	case source.DigestAll:
+		return false
+	case source.DigestDeletes:
+		return !deletes
+	case source.DigestNone:
+	}
+	return true
 }
 
 // fork makes a table that transactions do not see, to be changed.
@@ -81,7 +101,7 @@ func newMainSystem(t *testing.T, kinds ...string) *mainSystem {
 func (m *mainSystem) put(kind, name string, keys ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.position++
+	m.tick()
 	t := m.fork(kind)
 	for _, key := range keys {
 		m.set(t, kind, key, name)
@@ -110,7 +130,7 @@ func (m *mainSystem) set(t *table, kind, key, name string) {
 func (m *mainSystem) remove(kind string, keys ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.position++
+	m.tick()
 	t := m.fork(kind)
 	for _, key := range keys {
 		delete(t.rows, key)
@@ -122,7 +142,7 @@ func (m *mainSystem) remove(kind string, keys ...string) {
 func (m *mainSystem) move(kind, from, to string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.position++
+	m.tick()
 	t := m.fork(kind)
 	delete(t.rows, from)
 	t.changed[from] = m.position
@@ -133,7 +153,7 @@ func (m *mainSystem) move(kind, from, to string) {
 func (m *mainSystem) truncate(kind string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.position++
+	m.tick()
 	t := m.fork(kind)
 	clear(t.rows)
 	clear(t.changed)
@@ -254,7 +274,7 @@ func (tx *modelTx) name(op protocol.Op, kind, key string, yield func(*protocol.R
 func (tx *modelTx) Upserts(_ context.Context, kind string, from protocol.Position, yield func(*protocol.Row) error) error {
 	t := tx.tables[kind]
 	for _, key := range t.keys() {
-		if t.changed[key] > from {
+		if t.changed[key] > from && tx.tells(kind, false) {
 			err := tx.give(kind, key, func(r *protocol.Row) error {
 				if r.Op == protocol.Keep {
 					return nil
@@ -272,7 +292,7 @@ func (tx *modelTx) Upserts(_ context.Context, kind string, from protocol.Positio
 func (tx *modelTx) Deletes(_ context.Context, kind string, from protocol.Position, yield func(*protocol.Row) error) error {
 	t := tx.tables[kind]
 	for _, key := range slices.Sorted(maps.Keys(t.changed)) {
-		if _, there := t.rows[key]; !there && t.changed[key] > from {
+		if _, there := t.rows[key]; !there && t.changed[key] > from && tx.tells(kind, true) {
 			if err := tx.gone(kind, key, yield); err != nil {
 				return err
 			}
@@ -285,8 +305,8 @@ func (tx *modelTx) CountChanges(_ context.Context, kind string, from protocol.Po
 	if tx.m.countless {
 		n = 1
 	}
-	for _, at := range tx.tables[kind].changed {
-		if at > from {
+	for key, at := range tx.tables[kind].changed {
+		if _, there := tx.tables[kind].rows[key]; at > from && tx.tells(kind, !there) {
 			n++
 		}
 	}

@@ -134,6 +134,7 @@ func (p *packer) encode(k *kind, r *protocol.Row) error {
 	}
 	if err == nil {
 		p.rows++
+		k.portal = nil
 		if r.Op == protocol.Keep {
 			p.kept++
 		}

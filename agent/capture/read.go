@@ -38,11 +38,17 @@ func (c *Capture) read(ctx context.Context, due func(order int) bool) (worked bo
 	if rebase || s.mustCut() || scanned || c.mustAdvance(st, false) {
 		worked, err = c.cut(ctx, tx, st, rebase)
 	}
+	if worked && err == nil {
+		err = c.place(ctx, tx)
+	}
 	if !worked && err == nil && !s.drain && len(s.rereads) > 0 {
 		worked, err = c.reread(ctx, tx, st)
 	}
 	if k := s.toLoad(); !worked && err == nil && !s.drain && k != nil {
 		worked, err = c.chunk(ctx, tx, st, k)
+	}
+	if !worked && err == nil && !s.drain {
+		worked, err = c.compare(ctx, tx, st)
 	}
 	if err == nil {
 		c.leftOut(ctx, tx.Bad())
@@ -57,7 +63,7 @@ func (s *session) mustCut() bool {
 			return true
 		}
 	}
-	return s.toBegin() != nil
+	return s.toBegin() != nil || s.compares()
 }
 
 // changed reports whether something may have changed in a covered kind that is due.
@@ -95,5 +101,5 @@ func (s *session) readable() bool { return !s.drain && !s.window.full() }
 
 // busy reports whether there is something to read beside changes.
 func (s *session) busy() bool {
-	return len(s.rereads) > 0 || s.mustCut() || s.toLoad() != nil
+	return len(s.rereads) > 0 || s.mustCut() || s.toLoad() != nil || s.comparing != nil && s.comparing.looks(s)
 }

@@ -25,6 +25,7 @@ func (c *Capture) Run(ctx context.Context) error {
 		batches: make(chan batchAnswer, 1),
 		checked: make(chan checkInAnswer, 1),
 		polled:  make(chan struct{}, 1),
+		told:    make(chan toldAnswer, 1),
 	}
 	defer r.wait.Wait()
 	defer cancel()
@@ -44,16 +45,19 @@ type runner struct {
 	session    *session           // whose requests are under way
 	cancelSend context.CancelFunc // nil before the first
 	cancelPoll context.CancelFunc
+	cancelAsk  context.CancelFunc
 
 	batches chan batchAnswer
 	checked chan checkInAnswer
 	polled  chan struct{}
+	told    chan toldAnswer
+	asking  bool
 	sending bool
 	polling bool
 	wait    sync.WaitGroup
 
-	openAt, readAt, sendAt, pollAt  time.Time
-	openTries, readTries, pollTries int
+	openAt, readAt, sendAt, pollAt, askAt     time.Time
+	openTries, readTries, pollTries, askTries int
 }
 
 type batchAnswer struct {
@@ -77,7 +81,7 @@ func (r *runner) follow() {
 	if r.session == r.c.session {
 		return
 	}
-	for _, cancel := range []context.CancelFunc{r.cancelSend, r.cancelPoll} {
+	for _, cancel := range []context.CancelFunc{r.cancelSend, r.cancelPoll, r.cancelAsk} {
 		if cancel != nil {
 			cancel()
 		}
@@ -86,8 +90,8 @@ func (r *runner) follow() {
 		r.openAt = time.Now().Add(pause(r.c.opens - 2))
 	}
 	r.session = r.c.session
-	r.sendAt, r.readAt, r.pollAt = time.Time{}, time.Time{}, time.Time{}
-	r.readTries, r.pollTries = 0, 0
+	r.sendAt, r.readAt, r.pollAt, r.askAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	r.readTries, r.pollTries, r.askTries = 0, 0, 0
 }
 
 // turn starts or does what can be done now. It reports whether another turn should follow at once.
@@ -102,6 +106,9 @@ func (r *runner) turn(ctx context.Context) (worked bool) {
 	}
 	if !r.sending && s.window.next() != nil && !now.Before(r.sendAt) {
 		r.send(ctx)
+	}
+	if !r.asking && !now.Before(r.askAt) {
+		r.ask(ctx)
 	}
 	if s.readable() && !now.Before(r.readAt) {
 		return r.read(ctx, now)
@@ -166,17 +173,20 @@ func (r *runner) poll(ctx context.Context) {
 func (r *runner) read(ctx context.Context, now time.Time) bool {
 	c := r.c
 	due := func(i int) bool { return !now.Before(c.polls[i]) }
-	if busy := c.session.busy(); !busy && now.Before(c.nextPoll()) {
+	if busy := c.busy(); !busy && now.Before(c.nextPoll()) {
 		return false
 	}
+	comparing := c.session.comparing
 	worked, err := c.read(ctx, due)
 	switch {
 	case err != nil:
 		c.failed(ctx, err)
 		r.readAt = time.Now().Add(pauseAfter(err, r.readTries))
 		r.readTries++
-	case !worked && c.session.busy() && c.session.readable():
+	case !worked && c.busy() && c.session.readable():
 		r.readAt = time.Now().Add(shortestPause)
+	case comparing != nil: // nobody waits for a comparison: the main system has half of the time to itself
+		r.readAt = time.Now().Add(time.Since(now))
 	default:
 		r.readTries = 0
 	}
@@ -212,6 +222,9 @@ func (r *runner) receive(ctx context.Context, hurry bool) {
 		r.pollAt = time.Now().Add(r.heard(ctx, a))
 	case <-r.polled:
 		r.polling = false
+	case t := <-r.told:
+		r.answered(ctx, t)
+	case <-r.c.verifier.nudge:
 	}
 }
 
@@ -234,9 +247,12 @@ func (r *runner) due() time.Time {
 	if !r.sending && s.window.next() != nil {
 		earlier(r.sendAt)
 	}
+	if !r.asking && r.c.ask() != nil {
+		earlier(r.askAt)
+	}
 	if s.readable() {
 		at := r.c.nextPoll()
-		if s.busy() {
+		if r.c.busy() {
 			at = time.Now()
 		}
 		if at.Before(r.readAt) {

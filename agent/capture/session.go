@@ -29,6 +29,8 @@ type session struct {
 	moved   time.Time // when applied last moved, or the window last began to fill
 	lastCut time.Time
 
+	comparing *comparison // of one kind with the portal; nil when none is under way
+
 	rereads []protocol.Reread      // asked for and not read yet
 	asked   map[int64]protocol.Seq // rereads in the window, by the batch that answers them
 }

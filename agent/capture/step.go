@@ -20,6 +20,7 @@ func (c *Capture) Step(ctx context.Context) (worked bool, err error) {
 		}
 		c.status.publish(c.session)
 	}()
+	c.stepping = true
 	s := c.session
 	if s == nil {
 		err := c.open(ctx)
@@ -27,6 +28,14 @@ func (c *Capture) Step(ctx context.Context) (worked bool, err error) {
 	}
 	if b := s.window.next(); b != nil {
 		return c.stepSend(ctx, *b)
+	}
+	if q := c.ask(); q != nil {
+		a, err := c.answer(ctx, q)
+		c.answered(ctx, s, q, a, err)
+		if q.verified != nil {
+			return err == nil, err
+		}
+		return true, nil
 	}
 	if s.readable() {
 		worked, err := c.read(ctx, func(int) bool { return true })

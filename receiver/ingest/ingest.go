@@ -55,6 +55,7 @@ type Store interface {
 	Streams
 	Blobs
 	Reports
+	Digests
 }
 
 // Queue takes sealed batches and tells of news.
@@ -97,6 +98,7 @@ type Ingest struct {
 	log      *slog.Logger
 	metrics  *metrics
 	offers   *offers
+	digests  *digests
 	drained  chan struct{}
 	drainNow sync.Once
 }
@@ -120,6 +122,7 @@ func New(st Store, q Queue, keys Keys, cfg Config) (*Ingest, error) {
 		log:     cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 		metrics: m,
 		offers:  newOffers(),
+		digests: newDigests(),
 		drained: make(chan struct{}),
 	}, nil
 }
@@ -142,6 +145,8 @@ func (in *Ingest) Handler() (http.Handler, error) {
 	g.PUT(protocol.PathBlob+":name", in.signed(maxPartBytes, in.putBlobPart))
 	g.POST(protocol.PathCheckIn, in.signed(protocol.MaxMessageBytes, in.checkIn))
 	g.POST(protocol.PathAck, in.signed(protocol.MaxMessageBytes, in.ackReports))
+	g.POST(protocol.PathDigest, in.signed(protocol.MaxMessageBytes, in.digest))
+	g.POST(protocol.PathVerified, in.signed(protocol.MaxMessageBytes, in.verified))
 	g.NoRoute(in.limited(func(*call) (any, error) {
 		return nil, &protocol.Reject{Code: protocol.CodeNotFound, Detail: "the receiver has nothing at this path: agent and receiver are of different versions, or the address is wrong"}
 	}))

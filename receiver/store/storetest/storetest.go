@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 		"kept rows":    keeps,
 		"guards":       guards,
 		"dead letters": letters,
+		"digests":      digests,
 		"blobs":        blobs,
 		"leases":       leases,
 		"isolation":    isolation,
