@@ -25,7 +25,7 @@ type undecided struct {
 	employee int64
 	kind     string
 	from, to dayText
-	quantity float64
+	quantity string // as the database spells it: a float would not come back as the same decimal
 	unit     string
 	note     sql.NullString
 }
@@ -36,7 +36,7 @@ VALUES (@employee, @kind, @first, @last, @quantity, @unit, 'G', @report, @note)`
 
 const drawSQL = `
 UPDATE Saldo
-SET    Rest = round(Rest - @quantity, 2), Afholdt = round(Afholdt + @quantity, 2), Pr = @day
+SET    Rest = round(Rest - CAST(@quantity AS decimal(9,2)), 2), Afholdt = round(Afholdt + CAST(@quantity AS decimal(9,2)), 2), Pr = @day
 WHERE  MedarbejderNr = @employee AND SaldotypeNr = (SELECT SaldotypeNr FROM Fravaersart WHERE Art = @kind)`
 
 const decideSQL = `
@@ -96,7 +96,7 @@ func (c *Company) decideAbout(ctx context.Context, tx *sql.Tx, u undecided, now 
 	if err := tx.QueryRowContext(ctx, judgeSQL, employee, first, last).Scan(&known, &overlapping); err != nil {
 		return false, err
 	}
-	outcome, reason, code := "O", any(nil), any(nil)
+	outcome, reason, code := "O", "", ""
 	switch {
 	case known == 0:
 		outcome, reason, code = "A", "Medarbejderen er ikke ansat", "UKENDT"
@@ -114,6 +114,7 @@ func (c *Company) decideAbout(ctx context.Context, tx *sql.Tx, u undecided, now 
 		}
 	}
 	_, err := tx.ExecContext(ctx, decideSQL, sql.Named("report", u.id), sql.Named("outcome", outcome),
-		sql.Named("reason", reason), sql.Named("code", code), sql.Named("at", c.kept.spell(moment(now))))
+		sql.Named("reason", sql.NullString{String: reason, Valid: reason != ""}), sql.Named("code", sql.NullString{String: code, Valid: code != ""}),
+		sql.Named("at", c.kept.spell(moment(now))))
 	return outcome == "O", err
 }

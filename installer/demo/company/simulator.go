@@ -78,7 +78,7 @@ ORDER  BY MedarbejderNr`
 
 const moveFlexSQL = `
 UPDATE Saldo
-SET    Rest = round(Rest + @hours, 2), Optjent = round(Optjent + @hours, 2), Pr = @day
+SET    Rest = round(Rest + CAST(@hours AS decimal(9,2)), 2), Optjent = round(Optjent + CAST(@hours AS decimal(9,2)), 2), Pr = @day
 WHERE  SaldotypeNr = 'FL' AND MedarbejderNr = @employee`
 
 const requestSQL = `
