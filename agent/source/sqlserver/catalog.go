@@ -23,13 +23,13 @@ type glance struct {
 
 // glancesSQL looks at all tables at once. Its text depends on the plan alone, so that every poll finds the same plan
 // in the server's cache (trap 15). sp_rename does not touch modify_date, therefore the checksum.
-const glancesSQL = `SELECT t.n, o.object_id, RTRIM(o.type), CONVERT(varchar(23), o.modify_date, 126), d.columns, d.checksum,
+const glancesSQL = `SELECT t.n, o.object_id, RTRIM(o.type), CONVERT(varchar(23), o.modify_date, 126), d.total, d.stamp,
        HAS_PERMS_BY_NAME(t.name, 'OBJECT', 'SELECT'), %s
 FROM   (VALUES %s) AS t (n, name)
 LEFT JOIN sys.objects AS o ON o.object_id = OBJECT_ID(t.name)%s
-OUTER APPLY (SELECT COUNT(*) AS columns,
+OUTER APPLY (SELECT COUNT(*) AS total,
                     SUM(CONVERT(bigint, CHECKSUM(c.column_id, c.name, c.user_type_id, c.max_length, c.precision, c.scale,
-                                          c.is_nullable, c.collation_name))) AS checksum
+                                          c.is_nullable, c.collation_name))) AS stamp
              FROM   sys.columns AS c
              WHERE  c.object_id = o.object_id) AS d
 ORDER  BY t.n`
