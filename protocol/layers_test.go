@@ -16,7 +16,7 @@ var layers = map[string][]string{
 	"protocol/protocoltest": {"protocol", "protocol/record"},
 	"protocol/record":       {},
 
-	"agent":                   {"protocol", "agent/config", "agent/daemon", "agent/doctor", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite"},
+	"agent":                   {"protocol", "agent/capture", "agent/config", "agent/daemon", "agent/doctor", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite"},
 	"agent/capture":           {"protocol", "protocol/record", "agent/source"},
 	"agent/config":            {},
 	"agent/daemon":            {"protocol", "agent/capture", "agent/config", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite"},
@@ -53,7 +53,7 @@ var layers = map[string][]string{
 	"installer":                     {"installer/bench", "installer/demo", "installer/demo/adventureworks", "installer/suite"},
 	"installer/bench":               {"protocol", "agent/plan", "agent/source/sqlite", "receiver/store", "installer/stage"},
 	"installer/compare":             {"protocol", "protocol/record", "agent/source"},
-	"installer/demo":                {"protocol", "agent/plan", "agent/source", "agent/source/sqlite", "installer/compare", "installer/demo/company", "installer/stage"},
+	"installer/demo":                {"protocol", "agent/plan", "agent/source", "agent/source/sqlite", "agent/source/sqlserver", "installer/compare", "installer/demo/company", "installer/stage"},
 	"installer/demo/adventureworks": {"agent/source/sqlite"},
 	"installer/demo/company":        {},
 	"installer/stage":               {},

@@ -28,13 +28,19 @@ type Config struct {
 	Proxy      string     `yaml:"proxy"`
 	ExtraCA    string     `yaml:"extra_ca"`
 	PollText   string     `yaml:"poll"`
+	Verify     string     `yaml:"verify"`
 	Log        Log        `yaml:"log"`
 
 	// File is the settings file's absolute path.
 	File string `yaml:"-"`
 	// Poll is what PollText says.
 	Poll time.Duration `yaml:"-"`
+	// VerifyWindow is what Verify says; zero is never.
+	VerifyWindow VerifyWindow `yaml:"-"`
 }
+
+// VerifyWindow is a time of day, as durations since midnight of the system's zone; To may be on the next day.
+type VerifyWindow struct{ From, To time.Duration }
 
 // MainSystem says where the main system's database is. Exactly one kind is set.
 type MainSystem struct {
@@ -65,6 +71,7 @@ func Settings() []Setting {
 		{"proxy", "URL of an HTTP proxy, user and password included", "HTTPS_PROXY and NO_PROXY of the environment"},
 		{"extra_ca", "path of certificates in PEM to trust beside the system's, for a proxy that intercepts TLS", ""},
 		{"poll", "time between two looks at a table whose plan says nothing", "2s"},
+		{"verify", "time of day, HH:MM-HH:MM, in which every record of the portal is held against the main system and mended; or never", "01:00-05:00"},
 		{"log.level", "least important message to log: debug, info, warn or error", "info"},
 		{"log.format", "text or json", "text"},
 	}
@@ -130,6 +137,7 @@ func (c *Config) fill() {
 	c.ExtraCA = within(dir, c.ExtraCA, "")
 	c.MainSystem.SQLite = within(dir, c.MainSystem.SQLite, "")
 	c.PollText = cmp.Or(c.PollText, "2s")
+	c.Verify = cmp.Or(c.Verify, "01:00-05:00")
 	c.Log.Level = cmp.Or(c.Log.Level, "info")
 	c.Log.Format = cmp.Or(c.Log.Format, "text")
 }
@@ -161,6 +169,9 @@ func (c *Config) check() error {
 	}
 	if c.Poll, err = time.ParseDuration(c.PollText); err != nil || c.Poll < 100*time.Millisecond || c.Poll > 24*time.Hour {
 		return fmt.Errorf("poll %q is not an interval between 100ms and 24h: write something like 2s", c.PollText)
+	}
+	if c.VerifyWindow, err = parseWindow(c.Verify); err != nil {
+		return err
 	}
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":

@@ -68,6 +68,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	follow := capture.New(src, client, capture.Config{
 		Tenant: id.Tenant, Stream: id.Stream, InstallID: id.InstallID,
 		Version: d.version, Platform: Platform(), Plan: p.Hash(), Poll: d.cfg.Poll,
+		Verify:    capture.Window(d.cfg.VerifyWindow),
 		Reports:   in.Receive,
 		ReportsIn: func() int64 { return in.Status().Delivered },
 		Log:       d.log,
@@ -77,7 +78,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return follow.Run(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
 	g.Go(func() error {
-		return d.tell(ctx, func() Status { return d.status(id, follow.Status(), in.Status(), client.Trouble()) })
+		status := func() Status { return d.status(id, follow.Status(), in.Status(), client.Trouble()) }
+		return d.tell(ctx, status, follow.Verify)
 	})
 	err = g.Wait()
 	d.log.InfoContext(context.WithoutCancel(ctx), "agent stopped")

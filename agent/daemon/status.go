@@ -50,7 +50,7 @@ func (d *Daemon) status(id *keystore.Identity, captured protocol.AgentStatus, in
 
 // tell answers on the status socket until ctx ends. A socket that cannot be made is logged and the
 // agent goes on: nobody loses data because nobody can ask.
-func (d *Daemon) tell(ctx context.Context, status func() Status) error {
+func (d *Daemon) tell(ctx context.Context, status func() Status, verify verifyFunc) error {
 	ln, err := d.listen(ctx)
 	if err != nil {
 		d.log.WarnContext(ctx, "status cannot be asked for", "err", err)
@@ -63,6 +63,7 @@ func (d *Daemon) tell(ctx context.Context, status func() Status) error {
 			d.log.DebugContext(ctx, "status not told", "err", err)
 		}
 	})
+	mux.HandleFunc("POST /verify", d.serveVerify(verify))
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() }) // Serve tells the same
 	defer stop()

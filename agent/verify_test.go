@@ -1,0 +1,42 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"lessor.dk/portalsync/agent/capture"
+	"lessor.dk/portalsync/protocol"
+)
+
+func TestVerifySaysTheOutcomeOfAKind(t *testing.T) {
+	at := time.Date(2026, 11, 20, 6, 12, 0, 0, time.Local).UnixMilli()
+	tests := map[string]struct {
+		outcome protocol.Verification
+		want    string
+		found   bool
+	}{
+		"equal":        {outcome: protocol.Verification{Rows: 12}, want: "employee: verified equal 06:12, position 8123, 12 rows"},
+		"bad rows":     {outcome: protocol.Verification{Rows: 12, Unreadable: 2}, want: "employee: verified equal 06:12, position 8123, 12 rows, 2 of them cannot be sent"},
+		"different":    {outcome: protocol.Verification{Rows: 12, Differences: 3}, want: "employee: 3 rows differ, 06:12, position 8123, 12 rows: agent verify --repair sends them again", found: true},
+		"very":         {outcome: protocol.Verification{Rows: 12, Differences: 3, AtLeast: true}, want: "employee: at least 3 rows differ, 06:12, position 8123, 12 rows: agent verify --repair sends them again", found: true},
+		"mended":       {outcome: protocol.Verification{Rows: 12, Differences: 3, Mended: true}, want: "employee: 3 rows differed and were mended, 06:12, position 8123, 12 rows"},
+		"not verified": {outcome: protocol.Verification{Error: "it is suspended"}, want: "employee: not verified: it is suspended", found: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tt.outcome.Kind, tt.outcome.At, tt.outcome.Position = "employee", at, 8123
+			var out, progress strings.Builder
+			p := &verifyPrinter{out: &out, progress: &progress}
+			p.tell(capture.VerifyNews{Kind: "employee", Rows: 5, Total: 12})
+			p.tell(capture.VerifyNews{Kind: "employee", Rows: 6, Total: 12}) // too soon after the first
+			p.tell(capture.VerifyNews{Kind: "employee", Outcome: &tt.outcome})
+			if got := strings.TrimSuffix(out.String(), "\n"); got != tt.want || p.found != tt.found {
+				t.Errorf("%q, found %v; want %q, %v", got, p.found, tt.want, tt.found)
+			}
+			if got := progress.String(); got != "employee: reading, 5 of about 12 rows\n" {
+				t.Errorf("progress = %q", got)
+			}
+		})
+	}
+}
