@@ -96,9 +96,18 @@ func spellGUID(v driver.Value) driver.Value {
 	return id.String()
 }
 
+// wallClock spells a moment for a text field. A time of day has no day, and of a day with a time of day neither half is
+// the whole: the plan's SQL says which is meant, like CONVERT(time, m.Start).
 func wallClock(v driver.Value, typ string, to record.Type) driver.Value {
 	t, ok := v.(time.Time)
-	if !ok || to != record.Text {
+	switch {
+	case !ok:
+		return v
+	case typ == "TIME" && to != record.Time && to != record.Text:
+		return cell.ErrKind
+	case typ != "TIME" && to == record.Time:
+		return cell.ErrTime
+	case to != record.Text:
 		return v
 	}
 	switch typ {
