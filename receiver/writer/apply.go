@@ -127,7 +127,7 @@ func (a *applying) misfit() error {
 		}
 		return fmt.Errorf("batch %d is of another timeline of the main system's database than the portal's", h.Seq)
 	}
-	if h.Chunk == nil && (h.From > s.Position || h.To < s.Position || h.To < h.From) {
+	if h.Chunk == nil && (h.From > s.Position || h.To < s.Position) {
 		return fmt.Errorf("batch %d goes from position %d to %d, the portal is at %d", h.Seq, h.From, h.To, s.Position)
 	}
 	return nil

@@ -96,6 +96,49 @@ func TestRules(t *testing.T) {
 			b.departments("")
 			b.status(store.StreamHeld)
 		},
+		"of another timeline only a whole cut is taken that covers, ends and holds nothing": func(t *testing.T, b *bench) {
+			b.first()
+			b.loaded("department", 1, department("1", "Salg"))
+			cases := map[string]struct {
+				rows   []row
+				change func(*protocol.Header)
+			}{
+				"it covers":    {change: covers("employee")},
+				"it ends":      {change: func(h *protocol.Header) { h.End = []protocol.End{{Kind: "department", Snapshot: 1}} }},
+				"it holds":     {rows: []row{department("1", "fremmed")}, change: covers()},
+				"it is a part": {change: func(h *protocol.Header) { h.Last = false }},
+				"it is a chunk": {change: func(h *protocol.Header) {
+					h.Chunk = &protocol.Chunk{Kind: "department", Snapshot: 1}
+				}},
+			}
+			for name, c := range cases {
+				t.Log(name)
+				b.cut(c.rows, covers(), func(h *protocol.Header) { h.Lineage = "lineage-2" }, c.change)
+				b.status(store.StreamHeld)
+				b.departments("1=Salg")
+				b.open()
+			}
+		},
+		"a suspended stream's batch is dropped": func(_ *testing.T, b *bench) {
+			b.first()
+			b.loaded("department", 1, department("1", "Salg"))
+			b.must(b.store.SuspendStream(b.t.Context(), b.agent.Tenant, b.agent.Stream, "prøve"))
+			b.cut([]row{department("1", "ny")})
+			b.departments("1=Salg")
+			b.queued(0)
+		},
+		"a held stream's next batch is dropped, though it fits": func(_ *testing.T, b *bench) {
+			b.first()
+			b.loaded("department", 1, department("1", "Salg"))
+			fits := b.header()
+			b.seq--
+			b.cut(nil, func(h *protocol.Header) { h.From, h.To = 99, 100 })
+			b.forget()
+			b.send(fits, []row{department("1", "ny")})
+			b.settle()
+			b.departments("1=Salg")
+			b.status(store.StreamHeld)
+		},
 		"a cut of another timeline that covers nothing is where every kind begins anew": func(t *testing.T, b *bench) {
 			b.first()
 			b.loaded("department", 1, department("1", "Salg"))
