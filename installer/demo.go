@@ -24,12 +24,13 @@ func newDemo() *cobra.Command {
 		},
 	}
 	cmd.PersistentFlags().StringVar(&cfg.Data, "data", "", "directory that keeps everything; without it nothing is left behind")
+	cmd.PersistentFlags().StringVar(&cfg.SQLServer, "sqlserver", "", "address of an empty SQL Server database to found the company in, sqlserver://USER:PASSWORD@HOST:PORT?database=NAME")
 	cmd.Flags().IntVar(&cfg.Employees, "employees", 0, "size of the invented company (default 300)")
 	cmd.Flags().StringVar(&cfg.MainSystem, "main-system", "", "SQLite database to show instead of the invented company")
 	cmd.Flags().StringVar(&cfg.Plan, "plan", "", "plan of that database")
 	cmd.Flags().BoolVar(&check, "check", false, "prove it unattended: kill, cut, lose, compare; exit code 0 only if all holds")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "with --check: print one JSON object")
-	cmd.AddCommand(newPayRun(&cfg), newAdventureWorks())
+	cmd.AddCommand(newPayRun(&cfg), newRemove(&cfg), newAdventureWorks())
 	return cmd
 }
 
@@ -57,13 +58,22 @@ func newAdventureWorks() *cobra.Command {
 	return cmd
 }
 
+func newRemove(cfg *demo.Config) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove --sqlserver ADDRESS",
+		Short: "Take from a SQL Server database what a demo that was kept or killed has left there",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return demo.Remove(cmd.Context(), *cfg) },
+	}
+}
+
 func newPayRun(cfg *demo.Config) *cobra.Command {
 	return &cobra.Command{
 		Use:   "payrun",
 		Short: "Run the next month's pay in the demo's main system",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			sentence, err := demo.PayRun(cmd.Context(), cfg.Data)
+			sentence, err := demo.PayRun(cmd.Context(), *cfg)
 			if err != nil {
 				return err
 			}

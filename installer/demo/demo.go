@@ -22,12 +22,25 @@ type Config struct {
 	Employees  int    // of the invented company; 0 means 300
 	MainSystem string // SQLite database to show instead of the invented company; needs Plan
 	Plan       string // its plan
+	SQLServer  string // address of an empty database to found the company in, sqlserver://…; it is emptied at the end unless Data is set
+}
+
+// mainSystem is where the invented company is.
+func (c Config) mainSystem(dir string) mainSystem {
+	if c.SQLServer != "" {
+		return mainSystem(c.SQLServer)
+	}
+	return mainSystem(filepath.Join(dir, "main-system.db"))
 }
 
 func (c Config) check() error {
 	switch {
 	case (c.MainSystem == "") != (c.Plan == ""):
 		return errors.New("--main-system and --plan belong together: a database needs the plan that says what leaves it")
+	case c.MainSystem != "" && c.SQLServer != "":
+		return errors.New("--main-system shows a SQLite database and --sqlserver founds the invented company: give one of them")
+	case c.SQLServer != "" && !mainSystem(c.SQLServer).onServer():
+		return errors.New("--sqlserver is no address: write sqlserver://USER:PASSWORD@HOST:PORT?database=NAME")
 	case c.MainSystem != "" && c.Employees != 0:
 		return errors.New("--employees is of the invented company: leave it out with --main-system")
 	case c.Employees < 0:
@@ -103,7 +116,7 @@ func (d *Demo) live(ctx context.Context, s *scene) error {
 	defer func() { _ = os.Remove(pointer) }() // it points nowhere by then
 	g, ctx := errgroup.WithContext(ctx)
 	if d.cfg.MainSystem == "" {
-		main, err := company.Open(s.mainSystem)
+		main, err := s.mainSystem.open(ctx)
 		if err != nil {
 			return err
 		}

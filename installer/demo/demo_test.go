@@ -63,10 +63,10 @@ func TestSummaryNamesWhatDiffers(t *testing.T) {
 
 func TestPayRunWithoutADemo(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	if _, err := PayRun(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "no demo is running") {
+	if _, err := PayRun(t.Context(), Config{}); err == nil || !strings.Contains(err.Error(), "no demo is running") {
 		t.Errorf("PayRun = %v, want that no demo is running", err)
 	}
-	if _, err := PayRun(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+	if _, err := PayRun(t.Context(), Config{Data: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "cannot be read") {
 		t.Errorf("PayRun = %v, want that the main system cannot be read", err)
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-
-	"lessor.dk/portalsync/installer/demo/company"
 )
 
 // pointerFile tells another command of the same person where the running demo's main system is.
@@ -18,19 +16,19 @@ func pointerFile() string {
 }
 
 // point writes the pointer to the main system and returns its path.
-func point(mainSystem string) (string, error) {
+func point(main mainSystem) (string, error) {
 	file := pointerFile()
-	if err := os.WriteFile(file, []byte(mainSystem), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(main), 0o600); err != nil {
 		return "", fmt.Errorf("note where the main system is: %w", err)
 	}
 	return file, nil
 }
 
-// PayRun runs the next month's pay in the main system of a demo: the one in the data directory, or, without
-// one, the one that runs. It returns a sentence about what it did.
-func PayRun(ctx context.Context, data string) (string, error) {
-	file := filepath.Join(data, "main-system.db")
-	if data == "" {
+// PayRun runs the next month's pay in the main system of a demo: the SQL Server database or the data directory of the
+// configuration, or, without them, the one that runs. It returns a sentence about what it did.
+func PayRun(ctx context.Context, cfg Config) (string, error) {
+	where := cfg.mainSystem(cfg.Data)
+	if cfg.Data == "" && cfg.SQLServer == "" {
 		b, err := os.ReadFile(pointerFile())
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", errors.New("no demo is running: start one with go run ./installer demo, or name its directory with --data")
@@ -38,12 +36,9 @@ func PayRun(ctx context.Context, data string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("find the running demo: %w", err)
 		}
-		file = string(b)
+		where = mainSystem(b)
 	}
-	if _, err := os.Stat(file); err != nil { //nolint:gosec // the file was named by the person who runs us
-		return "", fmt.Errorf("the demo's main system cannot be read: %w", err)
-	}
-	main, err := company.Open(file)
+	main, err := where.open(ctx)
 	if err != nil {
 		return "", err
 	}

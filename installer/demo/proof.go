@@ -51,7 +51,7 @@ func (p *proof) steps() []proving {
 // begin starts everything, the company's life included: what is proven is proven while things change.
 func (p *proof) begin(ctx context.Context) (string, error) {
 	var err error
-	if p.main, err = company.Open(p.mainSystem); err != nil {
+	if p.main, err = p.mainSystem.open(ctx); err != nil {
 		return "", err
 	}
 	p.out = io.Discard
@@ -64,7 +64,7 @@ func (p *proof) begin(ctx context.Context) (string, error) {
 	p.life.Go(func() error {
 		return company.NewSimulator(p.main, company.SimulatorConfig{Every: 150 * time.Millisecond}).Run(life)
 	})
-	p.rows, err = p.total(ctx)
+	p.rows, err = p.main.Rows(ctx)
 	return fmt.Sprintf("%d rows to load, processes %d and %d", p.rows, p.receiving.Pid(), p.capturing.Pid()), err
 }
 

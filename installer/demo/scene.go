@@ -28,9 +28,11 @@ const (
 type scene struct {
 	out        io.Writer
 	dir        string
-	mainSystem string // path of the database
+	mainSystem mainSystem
 	planFile   string
-	source     *sqlite.Source
+	keep       bool // what is founded on a server stays there
+	founded    bool // on a server
+	source     source.Source
 
 	certs    stage.Certificates
 	receiver *stage.Receiver
@@ -42,12 +44,13 @@ type scene struct {
 
 // openScene builds the programs and the main system and writes all settings. It starts nothing.
 func openScene(ctx context.Context, out io.Writer, dir string, cfg Config) (*scene, error) {
-	s := &scene{out: out, dir: dir, mainSystem: filepath.Join(dir, "main-system.db"), planFile: filepath.Join(dir, "plan.yaml")}
+	s := &scene{out: out, dir: dir, mainSystem: cfg.mainSystem(dir), planFile: filepath.Join(dir, "plan.yaml"), keep: cfg.Data != ""}
 	if cfg.MainSystem != "" {
-		var err error
-		if s.mainSystem, err = filepath.Abs(cfg.MainSystem); err != nil {
+		file, err := filepath.Abs(cfg.MainSystem)
+		if err != nil {
 			return nil, fmt.Errorf("find the main system: %w", err)
 		}
+		s.mainSystem = mainSystem(file)
 		if s.planFile, err = filepath.Abs(cfg.Plan); err != nil {
 			return nil, fmt.Errorf("find the plan: %w", err)
 		}
@@ -60,16 +63,14 @@ func openScene(ctx context.Context, out io.Writer, dir string, cfg Config) (*sce
 	if err != nil {
 		return nil, err
 	}
-	if cfg.MainSystem == "" {
-		if err := s.found(ctx, cfg); err != nil {
-			return nil, err
+	for _, step := range []func() error{
+		func() error { return s.found(ctx, cfg) },
+		func() error { return s.track(ctx) },
+		func() error { return s.settle(ctx, programs) },
+	} {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, s.close())
 		}
-	}
-	if err := s.track(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.settle(ctx, programs); err != nil {
-		return nil, errors.Join(err, s.source.Close())
 	}
 	return s, nil
 }
@@ -91,44 +92,83 @@ func (s *scene) step(what string, do func() error) error {
 	return nil
 }
 
-// found makes the invented company, unless an earlier run has.
+// found makes the invented company, unless an earlier run has or somebody else's main system is shown.
 func (s *scene) found(ctx context.Context, cfg Config) error {
+	switch {
+	case cfg.MainSystem != "":
+		return nil
+	case s.mainSystem.onServer():
+		return s.foundOnServer(ctx, cfg)
+	}
 	if err := os.WriteFile(s.planFile, company.Plan, 0o600); err != nil {
 		return fmt.Errorf("write the plan: %w", err)
 	}
-	if _, err := os.Stat(s.mainSystem); !errors.Is(err, fs.ErrNotExist) {
+	file := string(s.mainSystem)
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return s.step("founding "+company.Name, func() error {
-		making := s.mainSystem + ".new" // a stop in the middle leaves no half company
+		making := file + ".new" // a stop in the middle leaves no half company
 		if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove half a company: %w", err)
 		}
 		if err := company.Create(ctx, making, company.Config{Employees: cfg.Employees}); err != nil {
 			return err
 		}
-		return os.Rename(making, s.mainSystem)
+		return os.Rename(making, file)
 	})
 }
 
-// track opens the main system through its plan, and switches change tracking on where it is not.
+// foundOnServer makes the company in a SQL Server database, and its plan by what the server can do.
+func (s *scene) foundOnServer(ctx context.Context, cfg Config) error {
+	main, err := s.mainSystem.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer main.Close()
+	err = s.step("founding "+company.Name+" in SQL Server", func() (err error) {
+		s.founded, err = main.Found(ctx, company.Config{Employees: cfg.Employees})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !s.founded && !s.keep {
+		return errors.New("the database holds the company of a demo that was kept: continue it with its --data directory, or take it away with installer demo remove --sqlserver")
+	}
+	text, err := main.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.planFile, text, 0o600); err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	mode, err := main.Mode(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(s.out, "changes are found by "+mode)
+	return nil
+}
+
+// track opens the main system through its plan, and switches change tracking on in a SQLite database where it is not.
 func (s *scene) track(ctx context.Context) error {
 	p, err := plan.Load(s.planFile)
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(s.mainSystem); err != nil {
-		return fmt.Errorf("the main system cannot be read: %w", err)
-	}
-	if s.source, err = sqlite.Open(s.mainSystem, p, sqlite.Config{}); err != nil {
+	if s.source, err = s.mainSystem.read(p); err != nil {
 		return err
+	}
+	if s.mainSystem.onServer() {
+		return nil // Found has
 	}
 	tracked, err := s.tracked(ctx)
 	if err != nil || tracked {
 		return err
 	}
 	return s.step("switching change tracking on", func() error {
-		main, err := company.Open(s.mainSystem)
+		main, err := s.mainSystem.open(ctx)
 		if err != nil {
 			return err
 		}
@@ -174,7 +214,7 @@ func (s *scene) settle(ctx context.Context, programs stage.Programs) error {
 		return err
 	}
 	s.agent, err = stage.NewAgent(programs, s.dir, stage.AgentSettings{
-		Receiver: s.receiver.URL(), CA: s.certs.CA, MainSystem: s.mainSystem, Plan: s.planFile, Poll: "500ms",
+		Receiver: s.receiver.URL(), CA: s.certs.CA, MainSystem: string(s.mainSystem), Plan: s.planFile, Poll: "500ms",
 	})
 	return err
 }
@@ -229,7 +269,10 @@ func (s *scene) watch(ctx context.Context) error {
 	}
 }
 
-// close stops the agent, then the receiver.
+// removeTime bounds what is done after the demo was told to stop.
+const removeTime = time.Minute
+
+// close stops the agent, then the receiver, and takes from a server what is not to be kept.
 func (s *scene) close() error {
 	var errs []error
 	for _, p := range []*stage.Process{s.capturing, s.receiving} {
@@ -237,5 +280,13 @@ func (s *scene) close() error {
 			errs = append(errs, p.Stop())
 		}
 	}
-	return errors.Join(append(errs, s.source.Close())...)
+	if s.source != nil {
+		errs = append(errs, s.source.Close())
+	}
+	if s.founded && !s.keep {
+		ctx, stop := context.WithTimeout(context.Background(), removeTime)
+		defer stop()
+		errs = append(errs, s.mainSystem.remove(ctx))
+	}
+	return errors.Join(errs...)
 }

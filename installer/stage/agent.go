@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"path/filepath"
+	"strings"
 )
 
 // Agent is an agent on this machine: its settings, and how to run its commands.
@@ -16,16 +17,20 @@ type Agent struct {
 type AgentSettings struct {
 	Receiver   string // https://HOST:PORT
 	CA         string // PEM file of the authority to trust
-	MainSystem string // SQLite file
+	MainSystem string // SQLite file, or sqlserver://USER:PASSWORD@HOST:PORT?database=NAME
 	Plan       string // plan file
 	Poll       string // time between two looks, such as 1s; "" is the program's default
 }
 
 // NewAgent writes the settings of an agent in dir.
 func NewAgent(p Programs, dir string, s AgentSettings) (*Agent, error) {
+	kind := "sqlite"
+	if strings.HasPrefix(s.MainSystem, "sqlserver:") {
+		kind = "sqlserver"
+	}
 	settings := map[string]any{
 		"receiver": s.Receiver, "extra_ca": s.CA, "plan": s.Plan, "state": filepath.Join(dir, "state"),
-		"main_system": map[string]string{"sqlite": s.MainSystem},
+		"main_system": map[string]string{kind: s.MainSystem},
 	}
 	if s.Poll != "" {
 		settings["poll"] = s.Poll

@@ -111,3 +111,16 @@ func (c *Company) Reports(ctx context.Context, report string) (all, own int, err
 	}
 	return all, own, err
 }
+
+// Rows counts what the company's planned tables hold.
+func (c *Company) Rows(ctx context.Context) (int64, error) {
+	var total int64
+	for _, table := range ownTables() {
+		var n int64
+		if err := c.db.QueryRowContext(ctx, "SELECT count(*) FROM "+table).Scan(&n); err != nil { //nolint:gosec // the name is one of schema_sqlserver.sql
+			return 0, fmt.Errorf("count the rows of %s: %w", table, err)
+		}
+		total += n
+	}
+	return total, nil
+}

@@ -78,20 +78,25 @@ UPDATE dbo.PortalSyncDemo
 SET    Faerdig = 1`
 
 // Found makes the company in the open SQL Server database, which must hold no tables but those of an earlier
-// company. A complete one is left as it is; half a one, of a run that was killed, is made again.
-func (c *Company) Found(ctx context.Context, cfg Config) error {
+// company. A complete one is left as it is, and made is false; half a one, of a run that was killed, is made again.
+// After an error nothing is left.
+func (c *Company) Found(ctx context.Context, cfg Config) (made bool, err error) {
 	before, err := c.foundation(ctx)
-	if err != nil {
-		return err
-	}
-	if before.complete {
-		return nil
+	if err != nil || before.complete {
+		return false, err
 	}
 	if before.begun {
 		if err := c.Remove(ctx); err != nil {
-			return err
+			return false, err
 		}
 	}
+	if err := c.build(ctx, cfg.withDefaults()); err != nil {
+		return false, errors.Join(err, c.Remove(context.WithoutCancel(ctx)))
+	}
+	return true, nil
+}
+
+func (c *Company) build(ctx context.Context, cfg Config) error {
 	tables := serverTables
 	var page sql.NullInt64
 	if err := c.db.QueryRowContext(ctx, `SELECT CAST(COLLATIONPROPERTY('Danish_Norwegian_CI_AS', 'CodePage') AS int)`).Scan(&page); err != nil {
@@ -105,7 +110,7 @@ func (c *Company) Found(ctx context.Context, cfg Config) error {
 			return fmt.Errorf("make the company's tables: %w", err)
 		}
 	}
-	if err := c.fill(ctx, cfg.withDefaults()); err != nil {
+	if err := c.fill(ctx, cfg); err != nil {
 		return err
 	}
 	if err := c.track(ctx); err != nil {

@@ -31,7 +31,7 @@ func scratch(t *testing.T) (*Company, string) {
 	}
 	name := "portalsync_" + strings.ToLower(rand.Text()[:12])
 	if _, err := server.db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
+		t.Fatalf("the login of TEST_SQLSERVER_DSN may not make a database for this test: %v", err)
 	}
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
@@ -136,8 +136,8 @@ func TestServerHoldsTheSameCompany(t *testing.T) {
 	defer file.Close()
 	cfg.Today = today
 	start := time.Now()
-	if err := server.Found(t.Context(), cfg); err != nil {
-		t.Fatal(err)
+	if made, err := server.Found(t.Context(), cfg); err != nil || !made {
+		t.Fatal(made, err)
 	}
 	t.Logf("founded in %v", time.Since(start))
 	same := func(when string) {
@@ -187,12 +187,12 @@ func TestServerIsLeftAsItWas(t *testing.T) {
 	cfg := Config{Employees: 3, Months: 1, Today: today}
 
 	exec("CREATE TABLE dbo.Fremmed (Nr int PRIMARY KEY)")
-	if err := c.Found(ctx, cfg); err == nil || !strings.Contains(err.Error(), "1 tables that are not the demo's, such as fremmed: nothing was done") {
+	if _, err := c.Found(ctx, cfg); err == nil || !strings.Contains(err.Error(), "1 tables that are not the demo's, such as fremmed: nothing was done") {
 		t.Errorf("Found beside somebody's table = %v, want a refusal that names it", err)
 	}
 	exec("DROP TABLE dbo.Fremmed")
 	exec("CREATE TABLE dbo.Medarbejder (Nr int PRIMARY KEY)")
-	if err := c.Found(ctx, cfg); err == nil || !strings.Contains(err.Error(), "that the demo did not make") {
+	if _, err := c.Found(ctx, cfg); err == nil || !strings.Contains(err.Error(), "that the demo did not make") {
 		t.Errorf("Found beside a table of a company's name = %v, want a refusal", err)
 	}
 	if err := c.Remove(ctx); err == nil {
@@ -202,8 +202,8 @@ func TestServerIsLeftAsItWas(t *testing.T) {
 
 	exec(foundationSQL) // a run that was killed in the middle
 	exec("CREATE TABLE dbo.Afdeling (AfdelingNr int)")
-	if err := c.Found(ctx, cfg); err != nil {
-		t.Fatalf("Found after half a company = %v", err)
+	if made, err := c.Found(ctx, cfg); err != nil || !made {
+		t.Fatalf("Found after half a company = %t, %v", made, err)
 	}
 	var employees int
 	count := func() int {
@@ -213,7 +213,7 @@ func TestServerIsLeftAsItWas(t *testing.T) {
 		return employees
 	}
 	exec("DELETE FROM dbo.Medarbejder WHERE MedarbejderNr = 1003")
-	if err := c.Found(ctx, cfg); err != nil || count() != 2 {
+	if made, err := c.Found(ctx, cfg); err != nil || made || count() != 2 {
 		t.Errorf("Found on a complete company = %v, %d employees, want it left as it is", err, employees)
 	}
 	text, err := c.Plan(ctx)
