@@ -90,3 +90,12 @@ func (d *digests) forget(stream protocol.StreamID, job *digestJob) {
 		delete(d.jobs, stream)
 	}
 }
+
+// stop ends all reads.
+func (d *digests) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, job := range d.jobs {
+		job.cancel()
+	}
+}

@@ -153,9 +153,12 @@ func (in *Ingest) Handler() (http.Handler, error) {
 	return g, nil
 }
 
-// Drain ends all long polls at once with a normal answer and lets later ones answer without waiting, so that a
+// Drain ends all long polls at once with a normal answer, and digests that are being read, and lets later ones answer without waiting, so that a
 // server can shut down without cutting anybody off: http.Server.RegisterOnShutdown is the place to call it.
 // It may be called more than once.
 func (in *Ingest) Drain() {
-	in.drainNow.Do(func() { close(in.drained) })
+	in.drainNow.Do(func() {
+		close(in.drained)
+		in.digests.stop()
+	})
 }
