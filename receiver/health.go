@@ -31,6 +31,7 @@ const (
 	troubleWrite       = "database-error"       // the database answers and refuses to write
 	troubleRedis       = "redis-unreachable"    // no answer, or loading
 	troubleCertificate = "certificate-ends"     // soon, or has ended
+	troubleRenewal     = "certificate-renewal"  // the files were changed, and what is in them cannot be served
 )
 
 // certificateWarning is how long before its end a certificate is a trouble (N14).
@@ -74,14 +75,22 @@ func (r *receiver) health(ctx context.Context) health {
 	h.Queued, h.Bytes = depth.Entries, depth.Bytes
 	h.Ready = h.Database == "ok" && h.Redis == "ok"
 	r.lookAtWriting(&h)
-	if r.certificateEnds.IsZero() {
-		return h
-	}
-	if left := time.Until(r.certificateEnds); left < certificateWarning {
-		h.add(troubleCertificate, "The certificate %s ends on %s: put the renewed one there and restart; after that day no agent or browser connects.",
-			r.cfg.TLS.Certificate, r.certificateEnds.Format(time.DateOnly))
+	if r.certificate != nil {
+		r.lookAtCertificate(&h)
 	}
 	return h
+}
+
+func (r *receiver) lookAtCertificate(h *health) {
+	served, err := r.certificate.look(0)
+	ends := served.Leaf.NotAfter
+	if err != nil {
+		h.add(troubleRenewal, "The certificate in the files is not served (%v); the one from before, which ends on %s, is.", err, ends.Format(time.DateOnly))
+	}
+	if time.Until(ends) < certificateWarning {
+		h.add(troubleCertificate, "The certificate %s ends on %s: put the renewed one and its key there, they are taken without a restart; after that day no agent or browser connects.",
+			r.cfg.TLS.Certificate, ends.Format(time.DateOnly))
+	}
 }
 
 func (r *receiver) lookAtDatabase(ctx context.Context, h *health) {

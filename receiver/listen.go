@@ -18,11 +18,10 @@ func (r *receiver) bindAll(ctx context.Context) (err error) {
 		if err := r.cfg.CheckPublic(); err != nil {
 			return err
 		}
-		if r.tls, err = serverTLS(r.cfg.TLS); err != nil {
+		if r.certificate, err = openCertificate(r.cfg.TLS, r.log); err != nil {
 			return err
 		}
-		leaf := r.tls.Certificates[0].Leaf
-		r.certificateEnds = leaf.NotAfter
+		leaf := r.certificate.current.Leaf
 		for _, name := range r.cfg.Names { // not an error: a proxy before the receiver may show another certificate
 			if err := leaf.VerifyHostname(hostOf(name)); err != nil {
 				r.log.WarnContext(ctx, "certificate is not for a name under which agents and browsers call", "name", name, "err", err)

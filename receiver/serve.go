@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,6 +55,7 @@ func newServe(s *settings) *cobra.Command {
 				}
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: cfg.Log}))
+			redis.SetLogger(redisLog{log})
 			return serve(cmd.Context(), cfg, slices.Compact(slices.Sorted(slices.Values(roles))), log)
 		},
 	}
@@ -77,14 +77,13 @@ type receiver struct {
 	queue *queue.Queue
 	keys  *keyring.Keyring
 
-	public          net.Listener // nil when no role is called by agents or browsers
-	private         net.Listener // health and metrics
-	tls             *tls.Config
-	certificateEnds time.Time
+	public      net.Listener // nil when no role is called by agents or browsers
+	private     net.Listener // health and metrics
+	certificate *certificate // nil when there is no public listener
 }
 
-// serve runs the roles until ctx ends: then long polls end, requests that run are finished, the writer commits what
-// it holds, and everything closes. Certificate and ports come first: what is wrong with them is told before the
+// serve runs the roles until ctx ends: then long polls end, requests that run are finished, the writer commits the
+// batches that it is writing, and everything closes. What waits in the queue stays there. Certificate and ports come first: what is wrong with them is told before the
 // database is touched.
 func serve(ctx context.Context, cfg *config.Config, roles []string, log *slog.Logger) (err error) {
 	r := &receiver{cfg: cfg, roles: roles, log: log, metrics: prometheus.NewRegistry(), started: time.Now()}
@@ -218,7 +217,7 @@ func (r *receiver) handler(ctx context.Context, g *errgroup.Group) (_ http.Handl
 func (r *receiver) servePublic(ctx context.Context, handler http.Handler, drain func()) error {
 	srv := &http.Server{
 		Handler:           handler,
-		TLSConfig:         r.tls,
+		TLSConfig:         r.certificate.config(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,

@@ -42,13 +42,16 @@ func (w *watchedStore) SaveCheckIn(ctx context.Context, tenant protocol.TenantID
 	return err
 }
 
-// note remembers an error, unless it says nothing of the store: rows that it refuses, who is gone, a lease that is lost,
-// and our own end.
+// note remembers an error, and forgets it when something was written. What says nothing of the store changes nothing:
+// rows that it refuses, who is gone, a lease that is lost, and a caller that did not wait for the end.
 func (w *watchedStore) note(ctx context.Context, f *fault, err error) {
-	if ctx.Err() != nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrFenced) || w.Unfit(err) {
-		err = nil
+	switch {
+	case err == nil:
+		f.set(nil)
+	case ctx.Err() != nil, errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrFenced), w.Unfit(err):
+	default:
+		f.set(err)
 	}
-	f.set(err)
 }
 
 // fault returns why the store cannot be written; nil if it can. Since is when it began.

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -60,19 +61,21 @@ type scene struct {
 	receiving    *stage.Process
 	running      *stage.Process
 	main         *sql.DB
+	database     string // of the portal
 	hired        int
 	tenant       protocol.TenantID
 	stream       protocol.StreamID
 }
 
 // newScene starts everything and waits until the portal equals the main system.
-func newScene(t *testing.T, p stage.Programs) *scene {
+func newScene(t *testing.T, p stage.Programs, settings stage.ReceiverSettings) *scene {
 	t.Helper()
 	s := &scene{t: t, dir: t.TempDir()}
+	s.database = cmp.Or(settings.Database, "sqlite:"+s.path("data/portal.db"))
 	var err error
 	s.certificates, err = stage.MakeCertificates(s.dir)
 	s.must(err)
-	s.receiver, err = stage.NewReceiver(t.Context(), p, s.dir, s.certificates, stage.ReceiverSettings{})
+	s.receiver, err = stage.NewReceiver(t.Context(), p, s.dir, s.certificates, settings)
 	s.must(err)
 	s.makeMainSystem()
 	s.writePlan(scenePlan)
@@ -200,7 +203,7 @@ func (s *scene) equal() {
 	src, err := sqlite.Open(s.path("main.db"), p, sqlite.Config{})
 	s.must(err)
 	defer src.Close()
-	c, err := compare.Open(src, "sqlite:"+s.path("data/portal.db"), s.tenant, s.stream)
+	c, err := compare.Open(src, s.database, s.tenant, s.stream)
 	s.must(err)
 	defer c.Close()
 	s.await("the portal equals the main system", func() (bool, string) {
@@ -239,7 +242,7 @@ func (s *scene) agentTells(code string, words ...string) {
 // operationsSee waits until the portal's store has a code of the agent's, as the list of agents shows it.
 func (s *scene) operationsSee(code string) {
 	s.t.Helper()
-	st, err := store.Open(s.t.Context(), "sqlite:"+s.path("data/portal.db"), store.Config{})
+	st, err := store.Open(s.t.Context(), s.database, store.Config{})
 	s.must(err)
 	defer st.Close()
 	s.await("operations see "+code, func() (bool, string) {

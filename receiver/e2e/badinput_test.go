@@ -17,7 +17,7 @@ import (
 //	an unreachable database  here (main system); receiver's: receiver/testdata/script/database.txtar, ingest TestFaultsOfTheReceiver
 //	a wrong certificate      here; every kind: agent/push TestTLSTroubleNamesTheIssuer; receiver/testdata/script/certificate.txtar
 //	a clock an hour off      here; agent/push TestClockAnHourOff, protocol TestStaleTellsTheTime
-//	a full disk              here (receiver's); agent's: agent/doctor, check "disk"
+//	a full disk              here (receiver's) and TestPostgresFullDisk; agent's: agent/doctor, check "disk"
 //	a port in use            receiver/testdata/script/port.txtar and status.txtar
 //	a batch over the limit   here; agent/capture TestTooLargeHalvesTheBatch, receiver/ingest TestRefusedBeforeTheBodyIsSent
 //	a forged signature       here; protocol TestMutatedHeadsAreRefused, receiver/ingest TestBatchRefused
@@ -27,7 +27,7 @@ func TestBadInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newScene(t, programs)
+	s := newScene(t, programs, stage.ReceiverSettings{})
 	for _, tt := range []struct {
 		name string
 		run  func(*scene)

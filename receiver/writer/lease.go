@@ -101,6 +101,24 @@ func (w *Writer) drop(s *shard) {
 	w.mu.Unlock()
 }
 
+// outlive returns the context of a transaction: it ends at once when the shard is lost, and a third of a lease after the
+// process was told to stop, while the lease surely lasts.
+func (w *Writer) outlive(ctx context.Context) (context.Context, func()) {
+	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if cause := context.Cause(ctx); errors.Is(cause, errLost) {
+			end(cause)
+			return
+		}
+		pause(work, w.cfg.LeaseTTL/3)
+		end(context.Cause(ctx))
+	})
+	return work, func() {
+		stop()
+		end(nil)
+	}
+}
+
 // leave gives everything back. It outlives ctx, which has ended.
 func (w *Writer) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

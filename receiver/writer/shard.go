@@ -139,7 +139,9 @@ func (s *shard) settle(ctx context.Context, p *prepared) (outcome, error) {
 	if p.task.stale() {
 		return thrown, nil
 	}
-	got, err := s.apply(ctx, p)
+	work, release := s.w.outlive(ctx)
+	defer release()
+	got, err := s.apply(work, p)
 	s.w.metrics.batches.WithLabelValues(string(got)).Inc()
 	switch got {
 	case waits, failed:

@@ -103,8 +103,9 @@ func New(st Store, q Queue, keys Keys, cfg Config) (*Writer, error) {
 	}, nil
 }
 
-// Run holds its share of the shards and applies their batches until ctx ends. It then finishes the transactions
-// that run, gives its leases back and returns nil.
+// Run holds its share of the shards and applies their batches until ctx ends. It then lets the transactions that run
+// commit, for a third of a lease at most, gives its leases back and returns nil. Batches that it has not begun to apply
+// stay in the queue.
 func (w *Writer) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer w.leave(ctx)
