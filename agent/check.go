@@ -11,8 +11,8 @@ import (
 
 	"lessor.dk/portalsync/agent/config"
 	"lessor.dk/portalsync/agent/doctor"
+	"lessor.dk/portalsync/agent/mainsystem"
 	"lessor.dk/portalsync/agent/plan"
-	"lessor.dk/portalsync/agent/source/sqlite"
 )
 
 func newCheck(s *settings) *cobra.Command {
@@ -75,7 +75,7 @@ func preview(ctx context.Context, w io.Writer, cfg *config.Config, samples bool)
 	if err != nil {
 		return err
 	}
-	src, err := sqlite.Open(cfg.MainSystem.SQLite, p, sqlite.Config{})
+	src, err := mainsystem.Open(cfg, p)
 	if err != nil {
 		return err
 	}

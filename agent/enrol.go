@@ -15,6 +15,7 @@ import (
 	"lessor.dk/portalsync/agent/config"
 	"lessor.dk/portalsync/agent/daemon"
 	"lessor.dk/portalsync/agent/keystore"
+	"lessor.dk/portalsync/agent/mainsystem"
 	"lessor.dk/portalsync/agent/push"
 	"lessor.dk/portalsync/protocol"
 )
@@ -100,7 +101,7 @@ func (e *enrolment) run(ctx context.Context, code protocol.InviteCode) error {
 		return fmt.Errorf("ask for this computer's name: %w", err)
 	}
 	a, err := client.Enrol(ctx, code, protocol.EnrolRequest{
-		InstallID: id.InstallID, Hostname: host, Agent: version, Platform: daemon.Platform(), MainSystem: "SQLite",
+		InstallID: id.InstallID, Hostname: host, Agent: version, Platform: daemon.Platform(), MainSystem: mainsystem.Make(e.cfg),
 	})
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) && e.trouble != "" {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -42,9 +43,25 @@ type Config struct {
 // VerifyWindow is a time of day, as durations since midnight of the system's zone; To may be on the next day.
 type VerifyWindow struct{ From, To time.Duration }
 
-// MainSystem says where the main system's database is. Exactly one kind is set.
+// MainSystem says where the main system's database is. Exactly one of SQLite and SQLServer is set.
 type MainSystem struct {
-	SQLite string `yaml:"sqlite"`
+	SQLite       string `yaml:"sqlite"`
+	SQLServer    string `yaml:"sqlserver"`
+	PasswordFile string `yaml:"password_file"`
+	TrustServer  bool   `yaml:"trust_server_certificate"`
+	CA           string `yaml:"ca"`
+	BudgetText   string `yaml:"budget"`
+
+	// Budget is what BudgetText says, of each minute; 0 is no limit.
+	Budget time.Duration `yaml:"-"`
+}
+
+// LogValue leaves out the address, which may hold a password.
+func (m MainSystem) LogValue() slog.Value {
+	if m.SQLServer != "" {
+		return slog.StringValue("sqlserver")
+	}
+	return slog.StringValue(m.SQLite)
 }
 
 // Log says what the program tells about itself.
@@ -65,6 +82,11 @@ func Settings() []Setting {
 	return []Setting{
 		{"receiver", "address of the portal, https://host or https://host:port", ""},
 		{"main_system.sqlite", "path of the main system's SQLite database", ""},
+		{"main_system.sqlserver", "address of its SQL Server database, sqlserver://LOGIN@HOST:PORT?database=NAME or sqlserver://LOGIN@HOST/INSTANCE?database=NAME; without LOGIN it is the Windows account of the service", ""},
+		{"main_system.password_file", "path of a file that holds nothing but the login's password", "PORTALSYNC_MAIN_SYSTEM_PASSWORD of the environment"},
+		{"main_system.trust_server_certificate", "true accepts whatever certificate the server shows, so that somebody in between could read along; better give ca", "false"},
+		{"main_system.ca", "path of the certificate in PEM that signed the server's, or is the server's own", "the system's certificates"},
+		{"main_system.budget", "how much time of the server's the reads may take in each minute, such as 10s", "no limit"},
 		{"plan", "path of the plan: which tables and columns leave the building", "plan.yaml"},
 		{"state", "directory of the agent's keys; it holds no payroll data", "state"},
 		{"socket", "path of the socket on which a running agent tells its status", "status.sock in the state directory"},
@@ -136,6 +158,8 @@ func (c *Config) fill() {
 	c.Socket = within(dir, c.Socket, filepath.Join(c.State, "status.sock"))
 	c.ExtraCA = within(dir, c.ExtraCA, "")
 	c.MainSystem.SQLite = within(dir, c.MainSystem.SQLite, "")
+	c.MainSystem.PasswordFile = within(dir, c.MainSystem.PasswordFile, "")
+	c.MainSystem.CA = within(dir, c.MainSystem.CA, "")
 	c.PollText = cmp.Or(c.PollText, "2s")
 	c.Verify = cmp.Or(c.Verify, "01:00-05:00")
 	c.Log.Level = cmp.Or(c.Log.Level, "info")
@@ -161,8 +185,9 @@ func (c *Config) check() error {
 		return errors.New("receiver is not an address: write https://host or https://host:port")
 	case u.Scheme != "https" || u.Host == "" || (u.Path != "" && u.Path != "/"):
 		return fmt.Errorf("receiver %q is not an address: write https://host or https://host:port", c.Receiver)
-	case c.MainSystem.SQLite == "":
-		return errors.New("main_system is not set: write the database's path under main_system.sqlite")
+	}
+	if err := c.MainSystem.check(); err != nil {
+		return err
 	}
 	if p, err := url.Parse(c.Proxy); c.Proxy != "" && (err != nil || p.Host == "") { // not shown: it may hold a password
 		return errors.New("proxy is not an address: write http://USER:PASSWORD@HOST:PORT, with signs such as / and @ in the password as %2F and %40")

@@ -19,6 +19,11 @@ func TestLoad(t *testing.T) {
 		"no receiver":             {text: "main_system: {sqlite: x}\n", want: "agent.yaml: receiver is not set"},
 		"a receiver without TLS":  {text: strings.Replace(good, "https", "http", 1), want: `receiver "http://portal.example" is not an address`},
 		"no main system":          {text: "receiver: https://x\n", want: "main_system is not set"},
+		"two main systems":        {text: good + "  sqlserver: sqlserver://h?database=d\n", want: "main_system names two databases"},
+		"no address":              {text: strings.Replace(good, "sqlite: main.db", "sqlserver: 'Server=h;Password=hemmelig'", 1), want: "main_system.sqlserver is not an address"},
+		"no database":             {text: strings.Replace(good, "sqlite: main.db", "sqlserver: sqlserver://h", 1), want: "main_system.sqlserver is not an address"},
+		"trust and a certificate": {text: good + "  trust_server_certificate: true\n  ca: x.pem\n", want: "keep ca and remove trust_server_certificate"},
+		"more than a minute":      {text: good + "  budget: 2m\n", want: `main_system.budget "2m" is not a part of a minute`},
 		"a word for a duration":   {text: good + "poll: often\n", want: `agent.yaml: poll "often" is not an interval`},
 		"a poll too short":        {text: good + "poll: 1ms\n", want: `poll "1ms" is not an interval`},
 		"a night over midnight":   {text: good + "verify: 23:30-04:00\n"},
@@ -79,4 +84,32 @@ func TestEverySettingIsExplained(t *testing.T) {
 		}
 	}
 	walk(reflect.TypeFor[Config](), "")
+}
+
+func TestPassword(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("hem@lig/1\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		m           MainSystem
+		environment string
+		want, err   string
+	}{
+		"in a file":                    {m: MainSystem{SQLServer: "sqlserver://agent@h?database=d", PasswordFile: file}, want: "sqlserver://agent:hem%40lig%2F1@h?database=d"},
+		"in the environment":           {m: MainSystem{SQLServer: "sqlserver://agent@h?database=d"}, environment: "x", want: "sqlserver://agent:x@h?database=d"},
+		"in the address":               {m: MainSystem{SQLServer: "sqlserver://agent:y@h?database=d"}, environment: "x", want: "sqlserver://agent:y@h?database=d"},
+		"nowhere":                      {m: MainSystem{SQLServer: "sqlserver://agent@h?database=d"}, err: "the password of login agent is not set"},
+		"none for the Windows account": {m: MainSystem{SQLServer: "sqlserver://h?database=d"}, environment: "x", want: "sqlserver://h?database=d"},
+		"in a file that is not there":  {m: MainSystem{SQLServer: "sqlserver://agent@h?database=d", PasswordFile: file + "2"}, err: "does not exist"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("PORTALSYNC_MAIN_SYSTEM_PASSWORD", tt.environment)
+			got, err := tt.m.Address()
+			if got != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("Address = %q, %v, want %q, %q", got, err, tt.want, tt.err)
+			}
+		})
+	}
 }

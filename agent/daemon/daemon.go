@@ -19,9 +19,9 @@ import (
 	"lessor.dk/portalsync/agent/config"
 	"lessor.dk/portalsync/agent/inbox"
 	"lessor.dk/portalsync/agent/keystore"
+	"lessor.dk/portalsync/agent/mainsystem"
 	"lessor.dk/portalsync/agent/plan"
 	"lessor.dk/portalsync/agent/push"
-	"lessor.dk/portalsync/agent/source/sqlite"
 )
 
 // Daemon is one agent process. New makes it, Run is its life.
@@ -51,7 +51,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	src, err := sqlite.Open(d.cfg.MainSystem.SQLite, p, sqlite.Config{})
+	src, err := mainsystem.Open(d.cfg, p)
 	if err != nil {
 		return err
 	}

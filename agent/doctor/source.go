@@ -3,24 +3,24 @@ package doctor
 import (
 	"context"
 
+	"lessor.dk/portalsync/agent/mainsystem"
 	"lessor.dk/portalsync/agent/plan"
-	"lessor.dk/portalsync/agent/source/sqlite"
 )
 
 // mainSystem holds the plan against the live database: every planned table, its columns, types and
 // tracking, and the values of its first rows.
 func (d *Doctor) mainSystem(ctx context.Context, p *plan.Plan, yield func(Finding)) {
 	const check = "main system"
-	file := d.cfg.MainSystem.SQLite
-	src, err := sqlite.Open(file, p, sqlite.Config{})
+	src, err := mainsystem.Open(d.cfg, p)
 	if err != nil {
-		yield(wrong(check, CodeSource, "The main system's database %s cannot be read as the plan says: %v: check main_system in %s, and the plan.", file, err, d.cfg.File))
+		yield(wrong(check, CodeSource, "The main system's database cannot be read as the plan says: %v: check main_system in %s, and the plan.", err, d.cfg.File))
 		return
 	}
+	name := src.Name()
 	defer src.Close()
 	found, err := plan.Check(ctx, p, src)
 	if err != nil {
-		yield(wrong(check, CodeSource, "The main system's database %s cannot be read: %v: check main_system in %s and that the agent's account may read it.", file, err, d.cfg.File))
+		yield(wrong(check, CodeSource, "The main system's database %s cannot be read: %v: check main_system in %s and that the agent's account may read it.", name, err, d.cfg.File))
 		return
 	}
 	stopped := 0
@@ -33,6 +33,6 @@ func (d *Doctor) mainSystem(ctx context.Context, p *plan.Plan, yield func(Findin
 		yield(ok("plan", "Note on %s:%d: %s: %s.", p.Name, f.Line, f.Key, f.Text))
 	}
 	if stopped == 0 {
-		yield(ok(check, "%s can be read as the plan says.", file))
+		yield(ok(check, "%s can be read as the plan says.", name))
 	}
 }

@@ -115,7 +115,7 @@ const (
 	// DigestNone means that Upserts and Deletes tell every change.
 	DigestNone Digest = iota
 	// DigestDeletes means that Deletes yields nothing: digests find the rows that are gone or left the filter, and
-	// those that depend on a joined row which is gone.
+	// those that depended on a joined row which is gone or belongs to others now.
 	DigestDeletes
 	// DigestAll means that Upserts yields nothing either: digests find every change.
 	DigestAll

@@ -33,7 +33,7 @@ const (
 // connector returns how to reach a server, given as sqlserver://user:password@host:port?database=… without user and
 // password for the Windows account the program runs as. The connection is encrypted and the server's certificate
 // verified unless the address says otherwise: the driver's own defaults are the opposite. Errors hold no password.
-func connector(address string, dial mssql.Dialer) (*mssql.Connector, error) {
+func connector(address string, cfg Config) (*mssql.Connector, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "sqlserver" || u.Host == "" {
 		return nil, errors.New("the database's address is not one: write sqlserver://USER:PASSWORD@HOST:PORT?database=NAME, with signs such as / and @ in the password as %2F and %40")
@@ -45,6 +45,12 @@ func connector(address string, dial mssql.Dialer) (*mssql.Connector, error) {
 	for name, otherwise := range map[string]string{"encrypt": "true", "TrustServerCertificate": "false", "app name": "PortalSync agent"} {
 		q.Set(name, cmp.Or(q.Get(name), otherwise))
 	}
+	if cfg.TrustServerCertificate {
+		q.Set("TrustServerCertificate", "true")
+	}
+	if cfg.CA != "" {
+		q.Set("certificate", cfg.CA)
+	}
 	u.RawQuery = q.Encode()
 	params, err := msdsn.Parse(u.String())
 	if err != nil {
@@ -52,7 +58,7 @@ func connector(address string, dial mssql.Dialer) (*mssql.Connector, error) {
 	}
 	params.DialTimeout = cmp.Or(params.DialTimeout, dialTimeout)
 	c := mssql.NewConnectorConfig(params)
-	c.Dialer = dial
+	c.Dialer = cfg.Dial
 	return c, nil
 }
 
@@ -88,4 +94,13 @@ func each(ctx context.Context, q querier, query string, args []any, row func(*sq
 // querier is a connection or a transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// Name returns the server and database of an address, for a person. It holds neither login nor password.
+func Name(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "SQL Server"
+	}
+	return "database " + u.Query().Get("database") + " on " + u.Host + u.Path
 }

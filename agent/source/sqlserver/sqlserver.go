@@ -45,6 +45,10 @@ type Config struct {
 	// Budget is how much time of the database the reads may take per minute; the next read waits until the minute
 	// allows it. 0 sets no limit.
 	Budget time.Duration
+	// TrustServerCertificate accepts whatever certificate the server shows: whoever is in between can read along.
+	TrustServerCertificate bool
+	// CA is the path of the certificate in PEM that signed the server's, or is the server's own; empty trusts the system's.
+	CA string
 	// Dial opens the connection instead of the driver; nil leaves it to the driver.
 	Dial mssql.Dialer
 }
@@ -84,7 +88,7 @@ const defaultLockTimeout = 5 * time.Second
 // Open prepares to read the database at an address, sqlserver://user:password@host:port?database=name. Without user and
 // password it is the Windows account of the program. Nothing is connected before Begin.
 func Open(address string, p *plan.Plan, cfg Config) (*Source, error) {
-	c, err := connector(address, cfg.Dial)
+	c, err := connector(address, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,77 @@
+// Package mainsystem opens the main system that the settings name, of whatever make.
+package mainsystem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lessor.dk/portalsync/agent/config"
+	"lessor.dk/portalsync/agent/plan"
+	"lessor.dk/portalsync/agent/source/sqlite"
+	"lessor.dk/portalsync/agent/source/sqlserver"
+	"lessor.dk/portalsync/protocol"
+)
+
+// System is an open main system: rows are read from it, and reports written into it.
+type System struct {
+	plan.Live
+	name string
+}
+
+// deliverer is a main system that takes reports.
+type deliverer interface {
+	Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, error)
+}
+
+// errNoInbox reports a main system that takes no reports. They wait in the portal.
+var errNoInbox = errors.New("this make of main system takes no reports yet")
+
+// Open opens the main system of the settings through a plan.
+func Open(cfg *config.Config, p *plan.Plan) (*System, error) {
+	m := &cfg.MainSystem
+	if m.SQLite != "" {
+		src, err := sqlite.Open(m.SQLite, p, sqlite.Config{})
+		if err != nil {
+			return nil, err
+		}
+		return &System{Live: src, name: m.SQLite}, nil
+	}
+	address, err := m.Address()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.File, err)
+	}
+	src, err := sqlserver.Open(address, p, sqlserver.Config{Budget: m.Budget, TrustServerCertificate: m.TrustServer, CA: m.CA})
+	if err != nil {
+		return nil, fmt.Errorf("%s: main_system.sqlserver: %w", cfg.File, err)
+	}
+	return &System{Live: src, name: sqlserver.Name(address)}, nil
+}
+
+// Name says which main system it is, for a person: a path, or a server and a database. It holds no password.
+func (s *System) Name() string { return s.name }
+
+// Make names the maker's product, as operations see it.
+func Make(cfg *config.Config) string {
+	if cfg.MainSystem.SQLite != "" {
+		return "SQLite"
+	}
+	return "SQL Server"
+}
+
+// Load returns what reading costs the database, and whether this make of main system counts it.
+func (s *System) Load() (sqlserver.Load, bool) {
+	src, ok := s.Live.(*sqlserver.Source)
+	if !ok {
+		return sqlserver.Load{}, false
+	}
+	return src.Load(), true
+}
+
+// Deliver writes a report into the main system. See inbox.MainSystem.
+func (s *System) Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, error) {
+	if d, ok := s.Live.(deliverer); ok {
+		return d.Deliver(ctx, r)
+	}
+	return protocol.Ack{}, errNoInbox
+}
