@@ -65,10 +65,62 @@ func TestWhatHappensDuringALoad(t *testing.T) {
 			b.src.remove("employee", "K00001")
 			b.src.expire("employee")
 		}},
-		"tracking is switched off and on": {begins: 2, happens: func(b *bench) {
+		"the change data of what was read already is cleaned up": {begins: 1, happens: func(b *bench) {
+			b.src.cleanUp(b.src.position)
 			b.src.remove("employee", "K00001")
-			b.src.kinds["employee"].changed = map[string]protocol.Position{}
-			b.src.kinds["employee"].epoch = "2"
+		}},
+		"tracking is switched off and on": {begins: 2, happens: func(b *bench) {
+			b.src.untrack("employee")
+			b.src.remove("employee", "K00001")
+			b.src.track("employee")
+		}},
+		"tracking is switched off, noticed, and on": {begins: 2, happens: func(b *bench) {
+			b.src.untrack("employee")
+			b.settle()
+			b.src.remove("employee", "K00001")
+			b.src.track("employee")
+		}},
+		"the table is replaced":     {begins: 2, happens: func(b *bench) { b.src.replace("employee", "K00001", "L1") }},
+		"the table has another key": {begins: 2, happens: func(b *bench) { b.src.rekey("employee", "A") }},
+		"a row is deleted and made again in one transaction, another made and deleted": {begins: 1, happens: func(b *bench) {
+			b.src.inOne(func(put, remove func(kind, key string)) {
+				remove("employee", "K00001")
+				put("employee", "K00001")
+				put("employee", "A1")
+				remove("employee", "A1")
+			})
+		}},
+		"a secondary replica answers for a while": {begins: 1, happens: func(b *bench) {
+			b.src.err = errSecondary
+			b.step(5)
+			b.src.err = nil
+		}},
+		"a replica that lags answers for a while, and a person restarts the agent": {begins: 1, happens: func(b *bench) {
+			behind := b.src.copied()
+			b.src.put("department", "Bogholderi", "D2")
+			for b.to.names("department")["D2"] == "" {
+				b.step(1)
+			}
+			primary := b.src.copied()
+			behind.put(b.src, primary.lineage)
+			if sent := b.since(func() { b.step(20) }); slices.ContainsFunc(sent, func(h protocol.Header) bool { return h.To < primary.position }) {
+				b.t.Errorf("what an older state holds was sent: %+v", sent)
+			}
+			primary.put(b.src, primary.lineage)
+			b.restart()
+		}},
+		"an old copy is restored": {begins: 2, happens: func(b *bench) {
+			old := b.src.copied()
+			b.src.put("employee", "Birgit", "K00001", "Z1")
+			b.step(3)
+			old.put(b.src, "second")
+		}},
+		"an old copy is restored and goes on past where it was": {begins: 2, happens: func(b *bench) {
+			old := b.src.copied()
+			b.src.put("employee", "Birgit", "K00001", "Z1")
+			b.step(3)
+			old.put(b.src, "second")
+			b.src.elsewhere(1000)
 		}},
 		"the main system is restored": {begins: 2, happens: func(b *bench) {
 			b.src.restore("second", 1, "employee", "K00001")
