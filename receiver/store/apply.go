@@ -52,11 +52,7 @@ func (tx *StreamTx) Apply(ctx context.Context, st *Stage, o ApplyOptions) (Appli
 	w.ApplyOptions = o
 	var a Applied
 	if n := int64(st.rows.upserts()); n > 0 {
-		rows, err := tx.fresh(ctx, st, w)
-		if err == nil && rows.upserts() > 0 {
-			a.Changed, err = tx.bulk.upsert(ctx, rows, w)
-		}
-		if err != nil {
+		if a.Changed, err = tx.upsert(ctx, st, w); err != nil {
 			return Applied{}, fmt.Errorf("apply rows of %s: %w", st.kind.Name, err)
 		}
 		a.Changed = min(a.Changed, n)

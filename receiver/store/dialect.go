@@ -23,8 +23,8 @@ type dialect interface {
 	unique(err error) bool
 	// unfit reports whether err is a refusal of a row's content.
 	unfit(err error) bool
-	// begin starts a writing transaction.
-	begin(ctx context.Context, db *sql.DB) (bulkTx, error)
+	// begin starts a writing transaction. A lasting one is on disk when its commit returns, and those before it too.
+	begin(ctx context.Context, db *sql.DB, lasting bool) (bulkTx, error)
 	// newRows returns an empty buffer for rows of a kind.
 	newRows(k *record.Kind) stagedRows
 }

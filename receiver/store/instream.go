@@ -22,13 +22,19 @@ type StreamTx struct {
 // InStream runs f in one transaction that holds the row lock of the stream, and commits what f did when it
 // returns nil. A stream of another tenant is ErrNotFound.
 func (s *Store) InStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, f func(*StreamTx) error) error {
-	return s.InShard(ctx, Fence{}, tenant, stream, f)
+	return s.inStream(ctx, Fence{}, true, tenant, stream, f)
 }
 
 // InShard is InStream for who holds a shard's lease: it is ErrFenced, and f is not called, when the lease has gone to
-// somebody else.
+// somebody else. Its commit does not wait for the disk. A crash of the database may take the last of them back, in order,
+// and all that a batch wrote with its checkpoint: the agent notices, as after a restored backup, and reads on from there.
+// The next commit of InStream, or of any other method, keeps those before it.
 func (s *Store) InShard(ctx context.Context, by Fence, tenant protocol.TenantID, stream protocol.StreamID, f func(*StreamTx) error) error {
-	bulk, err := s.dialect.begin(ctx, s.write)
+	return s.inStream(ctx, by, false, tenant, stream, f)
+}
+
+func (s *Store) inStream(ctx context.Context, by Fence, lasting bool, tenant protocol.TenantID, stream protocol.StreamID, f func(*StreamTx) error) error {
+	bulk, err := s.dialect.begin(ctx, s.write, lasting)
 	if err != nil {
 		return fmt.Errorf("stream %d: begin: %w", stream, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"lessor.dk/portalsync/protocol"
@@ -62,6 +63,9 @@ func (tx *StreamTx) markParts(ctx context.Context, kind string, snapshot protoco
 // of reports whether a key belongs to the part.
 func (m *marks) of(hash uint64) bool { return int(hash>>32%uint64(m.parts)) == m.part }
 
+// lacks reports whether a key belongs to the part and no run holds it.
+func (m *marks) lacks(hash uint64) bool { return m.of(hash) && !m.held.has(hash) }
+
 const readRunsSQL = `
 SELECT run, held, key_hashes
 FROM   snapshot_mark
@@ -114,41 +118,69 @@ func (tx *StreamTx) CountSweep(ctx context.Context, kind string, snapshot protoc
 		if err := m.read(ctx, tx, kind, snapshot); err != nil {
 			return 0, err
 		}
-		if err := tx.unheld(ctx, record.ByName(kind), snapshot, m, nil, nil, func([]any, int64) { total++ }); err != nil {
-			return 0, err
+		n, err := tx.countUnheld(ctx, kind, snapshot, m)
+		if err != nil {
+			return 0, fmt.Errorf("read rows of %s: %w", kind, err)
 		}
+		total += n
 	}
 	return total, nil
 }
 
-// unheld calls found for the key and key hash of every row in (from, to] that carries neither the snapshot's id nor its
-// mark. Without bounds it reads the whole kind. The key is valid during the call.
-func (tx *StreamTx) unheld(ctx context.Context, k *record.Kind, snapshot protocol.SnapshotID, m *marks, from, to []any, found func(key []any, hash int64)) (err error) {
-	args := []any{tx.stream.Tenant, tx.stream.ID, snapshot}
-	query := "SELECT key_hash, " + strings.Join(k.Key, ", ") + " FROM " + tableName(k.Name) +
-		" WHERE tenant_id = $1 AND stream_id = $2 AND snapshot_id IS DISTINCT FROM $3" +
-		keyBound(k.Key, ">", from, &args) + keyBound(k.Key, "<=", to, &args)
-	rows, err := tx.tx().QueryContext(ctx, query, tx.store.dialect.replan(args...)...)
+// countUnheld counts the rows that carry neither the snapshot's id nor its mark.
+func (tx *StreamTx) countUnheld(ctx context.Context, kind string, snapshot protocol.SnapshotID, m *marks) (n int64, err error) {
+	query := "SELECT key_hash FROM " + tableName(kind) + " WHERE tenant_id = $1 AND stream_id = $2 AND snapshot_id IS DISTINCT FROM $3"
+	rows, err := tx.tx().QueryContext(ctx, query, tx.store.dialect.replan(tx.stream.Tenant, tx.stream.ID, snapshot)...)
 	if err != nil {
-		return fmt.Errorf("read rows of %s: %w", k.Name, err)
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	var hash int64
-	key := make([]any, len(k.Key))
-	targets := []any{&hash}
-	for i := range key {
-		targets = append(targets, &key[i])
+	for rows.Next() {
+		var hash int64
+		if err := rows.Scan(&hash); err != nil {
+			return 0, err
+		}
+		if m.lacks(uint64(hash)) {
+			n++
+		}
+	}
+	return n, rows.Err()
+}
+
+// unheld looks at the next limit rows in key order after a key, or from the first, and calls found for the key of each that
+// carries neither the snapshot's id nor its mark; the key is valid during the call. It returns the last key it looked at,
+// nil at the end of the kind. See [Stage.stored] for order and limit.
+func (tx *StreamTx) unheld(ctx context.Context, k *record.Kind, snapshot protocol.SnapshotID, m *marks, after []any, limit int, found func(key []any)) (last []any, err error) {
+	args := []any{tx.stream.Tenant, tx.stream.ID, snapshot, limit}
+	key := strings.Join(k.Key, ", ")
+	query := "SELECT place, held, key_hash, " + key + " FROM (SELECT ROW_NUMBER() OVER (ORDER BY " + key + ") AS place," +
+		" CASE WHEN snapshot_id = $3 THEN 1 ELSE 0 END AS held, key_hash, " + key + " FROM " + tableName(k.Name) +
+		" WHERE tenant_id = $1 AND stream_id = $2" + keyBound(k.Key, ">", after, &args) +
+		" ORDER BY " + key + " LIMIT $4) AS page WHERE held = 0 OR place = $4"
+	rows, err := tx.tx().QueryContext(ctx, query, tx.store.dialect.replan(args...)...)
+	if err != nil {
+		return nil, fmt.Errorf("read rows of %s: %w", k.Name, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var place, held, hash int64
+	values := make([]any, len(k.Key))
+	targets := []any{&place, &held, &hash}
+	for i := range values {
+		targets = append(targets, &values[i])
 	}
 	for rows.Next() {
 		if err := rows.Scan(targets...); err != nil {
-			return fmt.Errorf("read rows of %s: %w", k.Name, err)
+			return nil, fmt.Errorf("read rows of %s: %w", k.Name, err)
 		}
-		if m.of(uint64(hash)) && !m.held.has(uint64(hash)) {
-			found(key, hash)
+		if held == 0 && m.lacks(uint64(hash)) {
+			found(values)
+		}
+		if place == int64(limit) {
+			last = slices.Clone(values)
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read rows of %s: %w", k.Name, err)
+		return nil, fmt.Errorf("read rows of %s: %w", k.Name, err)
 	}
-	return nil
+	return last, nil
 }

@@ -68,8 +68,13 @@ func (postgres) replan(args ...any) []any {
 
 func (postgres) newRows(k *record.Kind) stagedRows { return &copyRows{kind: k, keys: keyPlaces(k)} }
 
+// Settings of a transaction that need not last. Of a table that was just filled the planner knows nothing and would sort
+// all of it for its first rows in key order, which the key's index gives; a compiled plan costs more than such statements.
+const settingsSQL = `
+SELECT set_config('synchronous_commit', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true)`
+
 // begin takes one connection for the transaction, so that COPY can go beside database/sql on it.
-func (postgres) begin(ctx context.Context, db *sql.DB) (bulkTx, error) {
+func (postgres) begin(ctx context.Context, db *sql.DB, lasting bool) (bulkTx, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("take a connection: %w", err)
@@ -78,5 +83,12 @@ func (postgres) begin(ctx context.Context, db *sql.DB) (bulkTx, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &copyTx{conn: conn, sqlTx: tx, loaded: map[string]load{}}, nil
+	t := &copyTx{conn: conn, sqlTx: tx, loaded: map[string]load{}}
+	if lasting {
+		return t, nil
+	}
+	if _, err := tx.ExecContext(ctx, settingsSQL); err != nil {
+		return nil, errors.Join(err, t.rollback())
+	}
+	return t, nil
 }

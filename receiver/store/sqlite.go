@@ -18,9 +18,9 @@ import (
 // blocks (write-ahead log).
 type sqliteDialect struct{}
 
-// Settings of every connection. synchronous stays FULL: with NORMAL a power cut may lose the last commits. Records would
-// be read again from the checkpoint that was lost with them, but a report whose receipt an employee has seen would not
-// come back; and a commit of 5,000 rows makes the sync cheap. busy_timeout covers another process (a backup, a second
+// Settings of every connection. synchronous is FULL but for the writer's batches: with NORMAL a power cut may lose the
+// last commits. Records are read again from the checkpoint that is lost with them, but a report whose receipt an employee
+// has seen would not come back. A full commit takes those before it to the disk. busy_timeout covers another process (a backup, a second
 // receiver by mistake); inside this one the single writing connection queues.
 const (
 	sqliteSettings = "_busy_timeout=10000&_foreign_keys=on&_journal_mode=WAL&_synchronous=FULL&_pragma=temp_store(MEMORY)"
@@ -76,10 +76,20 @@ func (sqliteDialect) newRows(k *record.Kind) stagedRows {
 	return &valueRows{kind: k, keys: keyPlaces(k), stride: len(k.Fields) + stampCount}
 }
 
-func (sqliteDialect) begin(ctx context.Context, db *sql.DB) (bulkTx, error) {
-	tx, err := db.BeginTx(ctx, nil)
+// begin takes the writing connection: how far its commits wait for the disk cannot be changed inside of a transaction.
+func (sqliteDialect) begin(ctx context.Context, db *sql.DB, lasting bool) (bulkTx, error) {
+	conn, err := db.Conn(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("take the writing connection: %w", err)
 	}
-	return &valueTx{sqlTx: tx}, nil
+	t := &valueTx{conn: conn, lasting: lasting}
+	if !lasting {
+		if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); err != nil {
+			return nil, errors.Join(err, t.end())
+		}
+	}
+	if t.sqlTx, err = conn.BeginTx(ctx, nil); err != nil {
+		return nil, errors.Join(err, t.end())
+	}
+	return t, nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,11 +66,27 @@ func argument(t record.Type, c *protocol.Value) any {
 }
 
 // valueTx moves rows with multi-row statements. Numbers that are the same for all rows stand in the text.
-type valueTx struct{ sqlTx *sql.Tx }
+type valueTx struct {
+	conn    *sql.Conn
+	sqlTx   *sql.Tx
+	lasting bool
+}
 
-func (t *valueTx) tx() *sql.Tx     { return t.sqlTx }
-func (t *valueTx) commit() error   { return t.sqlTx.Commit() }
-func (t *valueTx) rollback() error { return rollback(t.sqlTx) }
+func (t *valueTx) tx() *sql.Tx { return t.sqlTx }
+
+func (t *valueTx) commit() error { return errors.Join(t.sqlTx.Commit(), t.end()) }
+
+func (t *valueTx) rollback() error { return errors.Join(rollback(t.sqlTx), t.end()) }
+
+// end gives the connection back, with commits that wait for the disk again; one that cannot be told to is closed.
+func (t *valueTx) end() error {
+	if !t.lasting {
+		if _, err := t.conn.ExecContext(context.Background(), "PRAGMA synchronous = FULL"); err != nil {
+			return errors.Join(err, t.conn.Raw(func(any) error { return driver.ErrBadConn }))
+		}
+	}
+	return t.conn.Close()
+}
 
 func (t *valueTx) upsert(ctx context.Context, rows stagedRows, w writing) (int64, error) {
 	v := rows.(*valueRows)

@@ -78,20 +78,26 @@ func (tx *StreamTx) sweep(ctx context.Context, k kindRow, limit int) (int64, boo
 			return deleted, done, err
 		}
 	}
+	return deleted, false, tx.savePlace(ctx, k.Kind, place)
+}
+
+func (tx *StreamTx) savePlace(ctx context.Context, kind string, place sweepPlace) error {
 	text, err := json.Marshal(place)
 	if err != nil {
-		return 0, false, fmt.Errorf("encode place: %w", err)
+		return fmt.Errorf("encode place: %w", err)
 	}
-	return deleted, false, one(ctx, tx.tx(), "save place", setSweepKeySQL, tx.stream.Tenant, tx.stream.ID, k.Kind, string(text))
+	return one(ctx, tx.tx(), "save place", setSweepKeySQL, tx.stream.Tenant, tx.stream.ID, kind, string(text))
+}
+
+// SkipRows spares a sweep the rows: CountSweep found none to delete in this transaction, and later ones only get the
+// snapshot's id. The marks are left to it.
+func (tx *StreamTx) SkipRows(ctx context.Context, kind string) error {
+	return tx.savePlace(ctx, kind, sweepPlace{Part: 1, Parts: 1})
 }
 
 // sweepPage deletes what the snapshot does not hold of the next limit rows, and moves the place behind them.
 func (tx *StreamTx) sweepPage(ctx context.Context, k kindRow, place *sweepPlace, limit int) (int64, error) {
 	kind := record.ByName(k.Kind)
-	to, err := tx.pageEnd(ctx, kind, place.After, limit)
-	if err != nil {
-		return 0, err
-	}
 	m := tx.store.sweeps.marks(tx.sweepID(k.Kind), k.Snapshot, place.Part, place.Parts)
 	if err := m.read(ctx, tx, k.Kind, k.Snapshot); err != nil {
 		return 0, err
@@ -99,7 +105,7 @@ func (tx *StreamTx) sweepPage(ctx context.Context, k kindRow, place *sweepPlace,
 	gone := tx.store.dialect.newRows(kind)
 	row := stagedRow{cells: make([]protocol.Value, len(kind.Fields))}
 	places := keyPlaces(kind)
-	err = tx.unheld(ctx, kind, k.Snapshot, m, place.After, to, func(key []any, _ int64) {
+	last, err := tx.unheld(ctx, kind, k.Snapshot, m, place.After, limit, func(key []any) {
 		for i, v := range key {
 			row.cells[places[i]] = cell(v)
 		}
@@ -115,8 +121,8 @@ func (tx *StreamTx) sweepPage(ctx context.Context, k kindRow, place *sweepPlace,
 			return 0, fmt.Errorf("delete page: %w", err)
 		}
 	}
-	place.After = to
-	if to == nil {
+	place.After = last
+	if last == nil {
 		place.Part++
 	}
 	return deleted, nil
@@ -133,27 +139,6 @@ func cell(v any) protocol.Value {
 		return protocol.TextValue(v)
 	}
 	return protocol.NullValue()
-}
-
-// pageEnd returns the key of the limit-th row after a key, or nil when there are fewer rows.
-func (tx *StreamTx) pageEnd(ctx context.Context, kind *record.Kind, after []any, limit int) ([]any, error) {
-	key := kind.Key
-	args := []any{tx.stream.Tenant, tx.stream.ID, limit - 1}
-	query := "SELECT " + strings.Join(key, ", ") + " FROM " + tableName(kind.Name) + " WHERE tenant_id = $1 AND stream_id = $2" +
-		keyBound(key, ">", after, &args) + " ORDER BY " + strings.Join(key, ", ") + " LIMIT 1 OFFSET $3"
-	values := make([]any, len(key))
-	targets := make([]any, len(key))
-	for i := range values {
-		targets[i] = &values[i]
-	}
-	err := tx.tx().QueryRowContext(ctx, query, tx.store.dialect.replan(args...)...).Scan(targets...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find page: %w", err)
-	}
-	return values, nil
 }
 
 // keyBound returns " AND (key…) op ($n…)", or nothing without a bound, and appends the bound to args.

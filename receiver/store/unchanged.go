@@ -10,59 +10,119 @@ import (
 	"lessor.dk/portalsync/protocol"
 )
 
-// fewRows is below what looking for unchanged rows first does not pay.
+// fewRows is below what looking at the table first does not pay.
 const fewRows = 64
 
-// fresh returns the staged rows that must be written, leaving out those that the table holds already. It is a short
-// cut for snapshots, whose chunks come in key order and mostly hold what the portal knows: reading the hashes of one
-// range of keys costs a quarter of offering the rows to the table. Rows it cannot judge, because the table sorts
-// otherwise or holds much more in the range, are all written: that decides by itself, as ever.
-func (tx *StreamTx) fresh(ctx context.Context, st *Stage, w writing) (stagedRows, error) {
-	if w.snapshot == 0 || w.repeated || len(st.upserted) < fewRows {
-		return st.rows, nil
-	}
-	known, err := tx.rangeHashes(ctx, st, 2*len(st.upserted))
-	if err != nil {
-		return nil, err
-	}
-	same := 0
-	for i := range st.upserted {
-		if known.has(pair(st.upserted[i], st.content[i])) {
-			same++
+// upsert writes the staged rows that differ from what is stored. Chunks of a snapshot come in key order, so a look at
+// one range of the table says much for a quarter of what offering the rows costs: which of them are there already; or
+// that the range is empty, or holds only what the stage replaces, so that it can be filled anew. Rows it cannot judge,
+// because the table sorts otherwise or holds much more in the range, are all offered: that decides by itself, as ever.
+func (tx *StreamTx) upsert(ctx context.Context, st *Stage, w writing) (int64, error) {
+	rows := st.rows
+	if w.snapshot != 0 && !w.repeated && len(st.upserted) >= fewRows {
+		held, err := tx.look(ctx, st)
+		if err != nil {
+			return 0, err
+		}
+		known := func(i int) bool { return held.pairs.has(pair(st.upserted[i], st.content[i])) }
+		switch {
+		case held.any(known, len(st.upserted)):
+			if rows = rows.without(known); rows.upserts() == 0 {
+				return 0, nil
+			}
+		case !held.others && rows.removes() == 0:
+			n, ok, err := tx.refill(ctx, st, w, held.rows > 0)
+			if ok || err != nil {
+				return n, err
+			}
 		}
 	}
-	if same == 0 {
-		return st.rows, nil
+	return tx.bulk.upsert(ctx, rows, w)
+}
+
+// refill writes all of a stage into its range of the table, which is emptied first if clear is set. Nothing was done, and
+// ok is false, when the database has no way that is faster than an upsert, or when a row of the stage turned out to be
+// stored outside of the range.
+func (tx *StreamTx) refill(ctx context.Context, st *Stage, w writing, clear bool) (n int64, ok bool, err error) {
+	bulk, ok := tx.bulk.(refiller)
+	if !ok {
+		return 0, false, nil
 	}
-	return st.rows.without(func(i int) bool { return known.has(pair(st.upserted[i], st.content[i])) }), nil
+	err = tx.Attempt(ctx, func() error {
+		if clear {
+			if err := bulk.clear(ctx, st, w); err != nil {
+				return err
+			}
+		}
+		n, err = bulk.fill(ctx, st.rows, w)
+		return err
+	})
+	if tx.store.dialect.unique(err) {
+		return 0, false, nil
+	}
+	return n, err == nil, err
+}
+
+// refiller is a bulkTx that inserts much faster than it upserts.
+type refiller interface {
+	// clear deletes the stored rows from the stage's first key to its last.
+	clear(ctx context.Context, st *Stage, w writing) error
+	// fill inserts staged rows; one that is stored is an error.
+	fill(ctx context.Context, rows stagedRows, w writing) (int64, error)
+}
+
+// ranged is what the table holds from a stage's first key to its last.
+type ranged struct {
+	pairs  hashSet // of each row's key and content
+	rows   int
+	others bool // rows that the stage does not name
+}
+
+// any reports whether known is true for one of the first n numbers.
+func (ranged) any(known func(i int) bool, n int) bool {
+	for i := range n {
+		if known(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // pair makes one hash of a row's two.
 func pair(keyHash, rowHash uint64) uint64 { return bits.RotateLeft64(keyHash, 32) ^ rowHash }
 
-// rangeHashes reads the hashes of the stored rows from the stage's first key to its last, but no more than limit.
-func (tx *StreamTx) rangeHashes(ctx context.Context, st *Stage, limit int) (known *hashSet, err error) {
-	args := []any{tx.stream.Tenant, tx.stream.ID, limit}
-	key := st.kind.Key
-	query := "SELECT key_hash, row_hash FROM " + tableName(st.kind.Name) + " WHERE tenant_id = $1 AND stream_id = $2" +
-		keyBound(key, ">=", st.bound(st.first), &args) + keyBound(key, "<=", st.bound(st.last), &args) + " ORDER BY " + strings.Join(key, ", ") + " LIMIT $3"
+// look reads the hashes of the stored rows in the stage's range, of at most twice as many rows as the stage has.
+func (tx *StreamTx) look(ctx context.Context, st *Stage) (held ranged, err error) {
+	query, args := st.stored("key_hash, row_hash", tx.stream, 2*len(st.upserted))
 	rows, err := tx.tx().QueryContext(ctx, query, tx.store.dialect.replan(args...)...)
 	if err != nil {
-		return nil, fmt.Errorf("look for unchanged rows: %w", err)
+		return ranged{}, fmt.Errorf("look for unchanged rows: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	known = &hashSet{}
 	for rows.Next() {
 		var keyHash, rowHash int64
 		if err := rows.Scan(&keyHash, &rowHash); err != nil {
-			return nil, fmt.Errorf("look for unchanged rows: %w", err)
+			return ranged{}, fmt.Errorf("look for unchanged rows: %w", err)
 		}
-		known.add(pair(uint64(keyHash), uint64(rowHash)))
+		held.pairs.add(pair(uint64(keyHash), uint64(rowHash)))
+		held.rows++
+		held.others = held.others || !st.keys.has(uint64(keyHash))
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("look for unchanged rows: %w", err)
+		return ranged{}, fmt.Errorf("look for unchanged rows: %w", err)
 	}
-	return known, nil
+	return held, nil
+}
+
+// stored returns a query of columns of the stored rows from the stage's first key to its last, but no more than limit.
+// Order and limit make the planner walk the key's index: it misjudges ranges of keys so far that it reads the whole table.
+func (st *Stage) stored(columns string, s Stream, limit int) (query string, args []any) {
+	args = []any{s.Tenant, s.ID, limit}
+	key := st.kind.Key
+	query = "SELECT " + columns + " FROM " + tableName(st.kind.Name) + " WHERE tenant_id = $1 AND stream_id = $2" +
+		keyBound(key, ">=", st.bound(st.first), &args) + keyBound(key, "<=", st.bound(st.last), &args) +
+		" ORDER BY " + strings.Join(key, ", ") + " LIMIT $3"
+	return query, args
 }
 
 // bound returns a key as arguments.

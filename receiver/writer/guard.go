@@ -198,6 +198,13 @@ func (a *applying) end(ctx context.Context, k protocol.KindStatus) error {
 		if err != nil {
 			return err
 		}
+		if n == 0 {
+			a.ended = append(a.ended, k.Kind)
+			if err := a.set(ctx, k, ""); err != nil {
+				return err
+			}
+			return a.tx.SkipRows(ctx, k.Kind)
+		}
 		over, err := a.overLimit(ctx, k.Kind, n)
 		if err != nil {
 			return err

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 		"apply":        apply,
 		"deletes":      deletes,
 		"snapshots":    snapshots,
+		"ranges":       ranges,
 		"sweeps":       sweeps,
 		"kept rows":    keeps,
 		"guards":       guards,
