@@ -25,6 +25,8 @@ type Agent struct {
 	Way    Way
 	Since  time.Time         // first occurrence of the agent's last error; zero when there is none
 	Kinds  []store.FleetKind // planned ones, parents first
+	// Verified is the last verification of each kind that was verified.
+	Verified map[string]Verified
 }
 
 // PortalPosition is what the portal has applied, as a plain number.
@@ -67,6 +69,9 @@ func (p *Pages) agent(c *gin.Context, v *ui.Visit) error {
 		return err
 	}
 	page := Agent{Frame: p.ui.Frame(v, "agent.title", "agents"), FleetAgent: a, Kinds: kinds}
+	if page.Verified, err = p.verified(c.Request.Context(), a.Tenant, a.Stream.ID); err != nil {
+		return err
+	}
 	page.Health = health(a, p.ui.Now(), p.ui.Limits(), p.ui.Locale(v.Language))
 	page.Way = wayOf(a.Status, p.ui.Locale(v.Language))
 	if a.Status.Since != 0 {

@@ -18,7 +18,7 @@ var files embed.FS
 
 // Set returns the pages of this package.
 func Set() ui.Set {
-	return ui.Set{Files: files, Pages: []ui.Page{
+	return ui.Set{Files: files, Parts: []string{"verified.html"}, Pages: []ui.Page{
 		{Name: "agents", Data: Agents{}},
 		{Name: "agent", Data: Agent{}},
 		{Name: "decide", Data: Decide{}},
@@ -30,6 +30,7 @@ type Fleet interface {
 	Fleet(ctx context.Context) ([]store.FleetAgent, error)
 	FleetAgent(ctx context.Context, tenant protocol.TenantID, agent protocol.AgentID) (store.FleetAgent, error)
 	FleetKinds(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID) ([]store.FleetKind, error)
+	Verified(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID) (map[string]store.Verified, error)
 	ReleaseKind(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, kind string) error
 	SuspendKind(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, kind, cause string) error
 }
