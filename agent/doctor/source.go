@@ -11,12 +11,12 @@ import (
 // tracking, and the values of its first rows.
 func (d *Doctor) mainSystem(ctx context.Context, p *plan.Plan, yield func(Finding)) {
 	const check = "main system"
+	name := mainsystem.Name(d.cfg)
 	src, err := mainsystem.Open(d.cfg, p)
 	if err != nil {
-		yield(wrong(check, CodeSource, "The main system's database cannot be read as the plan says: %v: check main_system in %s, and the plan.", err, d.cfg.File))
+		yield(wrong(check, CodeSource, "The main system's database %s cannot be read as the plan says: %v: check main_system in %s, and the plan.", name, err, d.cfg.File))
 		return
 	}
-	name := src.Name()
 	defer src.Close()
 	found, err := plan.Check(ctx, p, src)
 	if err != nil {

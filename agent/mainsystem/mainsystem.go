@@ -16,7 +16,6 @@ import (
 // System is an open main system: rows are read from it, and reports written into it.
 type System struct {
 	plan.Live
-	name string
 }
 
 // deliverer is a main system that takes reports.
@@ -35,7 +34,7 @@ func Open(cfg *config.Config, p *plan.Plan) (*System, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &System{Live: src, name: m.SQLite}, nil
+		return &System{Live: src}, nil
 	}
 	address, err := m.Address()
 	if err != nil {
@@ -45,11 +44,16 @@ func Open(cfg *config.Config, p *plan.Plan) (*System, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: main_system.sqlserver: %w", cfg.File, err)
 	}
-	return &System{Live: src, name: sqlserver.Name(address)}, nil
+	return &System{Live: src}, nil
 }
 
-// Name says which main system it is, for a person: a path, or a server and a database. It holds no password.
-func (s *System) Name() string { return s.name }
+// Name says which main system the settings name, for a person: a path, or a database and a server. It holds no password.
+func Name(cfg *config.Config) string {
+	if cfg.MainSystem.SQLite != "" {
+		return cfg.MainSystem.SQLite
+	}
+	return sqlserver.Name(cfg.MainSystem.SQLServer)
+}
 
 // Make names the maker's product, as operations see it.
 func Make(cfg *config.Config) string {

@@ -102,5 +102,5 @@ func Name(address string) string {
 	if err != nil {
 		return "SQL Server"
 	}
-	return "database " + u.Query().Get("database") + " on " + u.Host + u.Path
+	return u.Query().Get("database") + " on " + u.Host + u.Path
 }
