@@ -38,6 +38,23 @@ func TestSnapshotRules(t *testing.T) {
 				t.Errorf("cursor is %q, want b", kinds["department"].LastKey)
 			}
 		},
+		"a snapshot that begins anew begins at the start": func(t *testing.T, b *bench) {
+			b.first()
+			b.cut(nil, begin("department", 1))
+			b.chunk(protocol.Chunk{Kind: "department", Snapshot: 1, LastKey: []byte("m")}, department("1", "Salg"))
+			b.cut(nil, begin("department", 2))
+			if _, kinds := b.state(); kinds["department"].LastKey != nil {
+				t.Errorf("cursor is %q, want none", kinds["department"].LastKey)
+			}
+		},
+		"an end of a kind that is not running is ignored": func(_ *testing.T, b *bench) {
+			b.first()
+			b.loaded("department", 1, department("1", "Salg"))
+			b.cut(nil, end("department", 0))
+			b.settle()
+			b.is("department", "ok")
+			b.departments("1=Salg")
+		},
 		"an end in a cut that does not cover its kind leaves a hole": func(_ *testing.T, b *bench) {
 			b.first()
 			b.cut(nil, begin("department", 1))
