@@ -35,6 +35,7 @@ type scene struct {
 	source     source.Source
 
 	certs    stage.Certificates
+	programs stage.Programs
 	receiver *stage.Receiver
 	agent    *stage.Agent
 
@@ -55,9 +56,8 @@ func openScene(ctx context.Context, out io.Writer, dir string, cfg Config) (*sce
 			return nil, fmt.Errorf("find the plan: %w", err)
 		}
 	}
-	var programs stage.Programs
 	err := s.step("building agent and receiver", func() (err error) {
-		programs, err = stage.Build(ctx, dir)
+		s.programs, err = stage.Build(ctx, dir)
 		return err
 	})
 	if err != nil {
@@ -66,7 +66,7 @@ func openScene(ctx context.Context, out io.Writer, dir string, cfg Config) (*sce
 	for _, step := range []func() error{
 		func() error { return s.found(ctx, cfg) },
 		func() error { return s.track(ctx) },
-		func() error { return s.settle(ctx, programs) },
+		func() error { return s.settle(ctx) },
 	} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -204,17 +204,22 @@ func (s *scene) tracked(ctx context.Context) (bool, error) {
 }
 
 // settle writes certificates and settings.
-func (s *scene) settle(ctx context.Context, programs stage.Programs) error {
+func (s *scene) settle(ctx context.Context) error {
 	var err error
 	if s.certs, err = stage.MakeCertificates(s.dir); err != nil {
 		return err
 	}
-	s.receiver, err = stage.NewReceiver(ctx, programs, s.dir, s.certs, stage.ReceiverSettings{})
+	s.receiver, err = stage.NewReceiver(ctx, s.programs, s.dir, s.certs, stage.ReceiverSettings{})
 	if err != nil {
 		return err
 	}
-	s.agent, err = stage.NewAgent(programs, s.dir, stage.AgentSettings{
-		Receiver: s.receiver.URL(), CA: s.certs.CA, MainSystem: string(s.mainSystem), Plan: s.planFile, Poll: "500ms",
+	return s.settleAgent("")
+}
+
+// settleAgent writes the agent's settings; proxy is what it goes through, or empty.
+func (s *scene) settleAgent(proxy string) (err error) {
+	s.agent, err = stage.NewAgent(s.programs, s.dir, stage.AgentSettings{
+		Receiver: s.receiver.URL(), CA: s.certs.CA, MainSystem: string(s.mainSystem), Plan: s.planFile, Poll: "500ms", Proxy: proxy,
 	})
 	return err
 }

@@ -19,6 +19,7 @@ type AgentSettings struct {
 	CA         string // PEM file of the authority to trust
 	MainSystem string // SQLite file, or sqlserver://USER:PASSWORD@HOST:PORT?database=NAME
 	Plan       string // plan file
+	Proxy      string // http://HOST:PORT on the way to the receiver; "" is none
 	Poll       string // time between two looks, such as 1s; "" is the program's default
 }
 
@@ -32,8 +33,10 @@ func NewAgent(p Programs, dir string, s AgentSettings) (*Agent, error) {
 		"receiver": s.Receiver, "extra_ca": s.CA, "plan": s.Plan, "state": filepath.Join(dir, "state"),
 		"main_system": map[string]string{kind: s.MainSystem},
 	}
-	if s.Poll != "" {
-		settings["poll"] = s.Poll
+	for key, value := range map[string]string{"poll": s.Poll, "proxy": s.Proxy} {
+		if value != "" {
+			settings[key] = value
+		}
 	}
 	file, err := writeSettings(dir, "agent.yaml", settings)
 	return &Agent{program: p.Agent, dir: dir, config: file}, err
