@@ -207,7 +207,10 @@ func (c *Capture) nextPoll() time.Time {
 // receive takes one answer. It waits for one until the next thing is due, unless hurry.
 func (r *runner) receive(ctx context.Context, hurry bool) {
 	var wait time.Duration
-	if !hurry {
+	switch {
+	case len(r.batches)+len(r.checked)+len(r.polled)+len(r.told) > 0:
+		wait = time.Hour // what is here goes before what is due: the next batch must not wait for another read
+	case !hurry:
 		wait = max(0, time.Until(r.due()))
 	}
 	timer := time.NewTimer(wait)
