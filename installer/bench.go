@@ -12,7 +12,7 @@ import (
 
 func newBench() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Measure PortalSync on this machine, as ratios against a baseline"}
-	cmd.AddCommand(newBenchPipeline(), newBenchDirect())
+	cmd.AddCommand(newBenchPipeline(), newBenchSource(), newBenchDirect(), newBenchRead())
 	return cmd
 }
 

@@ -52,7 +52,7 @@ var layers = map[string][]string{
 	"receiver/writer":          {"protocol", "protocol/record", "receiver/queue", "receiver/report", "receiver/store"},
 
 	"installer":                     {"installer/bench", "installer/demo", "installer/demo/adventureworks", "installer/suite"},
-	"installer/bench":               {"protocol", "agent/plan", "agent/source/sqlite", "receiver/store", "installer/stage"},
+	"installer/bench":               {"protocol", "agent/plan", "agent/source", "agent/source/sqlite", "agent/source/sqlserver", "receiver/store", "installer/demo/company", "installer/stage"},
 	"installer/compare":             {"protocol", "protocol/record", "agent/source"},
 	"installer/demo":                {"protocol", "agent/plan", "agent/source", "agent/source/sqlite", "agent/source/sqlserver", "installer/compare", "installer/demo/company", "installer/stage"},
 	"installer/demo/adventureworks": {"agent/source/sqlite"},
