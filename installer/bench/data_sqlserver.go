@@ -66,6 +66,9 @@ func makeServerLines(ctx context.Context, address string, rows int) (mode string
 			return "", nil, errors.Join(fmt.Errorf("copy rows from %d: %w", first, err), remove())
 		}
 	}
+	if _, err := db.ExecContext(ctx, "EXEC sp_updatestats"); err != nil { // as any database has that was not made a moment ago
+		return "", nil, errors.Join(fmt.Errorf("compute statistics: %w", err), remove())
+	}
 	if tracked = track(ctx, db); tracked {
 		return "change-tracking", remove, nil
 	}
