@@ -145,32 +145,45 @@ func (c *cluster) start(ctx context.Context, bin, dir string) error {
 	if err != nil {
 		return err
 	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata", data, "--username", "postgres",
+	if err := initPostgres(ctx, bin, dir, as); err != nil {
+		return err
+	}
+	c.dir = dir
+	_, err = servePostgres(ctx, bin, dir, as, "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200",
+		"shared_buffers=128MB", "max_wal_size=4GB", "wal_level=minimal", "max_wal_senders=0")
+	if err != nil {
+		c.dir = ""
+	}
+	return err
+}
+
+// initPostgres makes the files of a server below dir.
+func initPostgres(ctx context.Context, bin, dir string, as *syscall.Credential) error {
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata", filepath.Join(dir, "data"), "--username", "postgres",
 		"--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions")
 	initdb.Dir = dir
 	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("make the database directory: %w\n%s", err, out)
 	}
-	args := []string{filepath.Join(bin, "postgres"), "-D", data, "-k", dir}
-	for _, setting := range []string{
-		"listen_addresses=", "max_connections=200", "shared_buffers=128MB", "fsync=off", "synchronous_commit=off",
-		"full_page_writes=off", "max_wal_size=4GB", "wal_level=minimal", "max_wal_senders=0",
-	} {
+	return nil
+}
+
+// servePostgres starts the server in dir and returns when it answers.
+func servePostgres(ctx context.Context, bin, dir string, as *syscall.Credential, settings ...string) (*program, error) {
+	args := []string{filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"), "-k", dir, "-c", "listen_addresses="}
+	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
 	server, err := start(dir, as, "QUIT", args...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.dir = dir
-	err = server.ready(ctx, func(ctx context.Context) error { return c.exec(ctx, "SELECT 1") })
-	if err != nil {
-		c.dir = ""
-		return errors.Join(err, server.stop())
+	here := cluster{dir: dir}
+	if err := server.ready(ctx, func(ctx context.Context) error { return here.exec(ctx, "SELECT 1") }); err != nil {
+		return nil, errors.Join(err, server.stop())
 	}
-	return nil
+	return server, nil
 }
 
 // postgresUser gives dir to the user postgres when we are root, whom PostgreSQL refuses, and returns that user.
