@@ -18,7 +18,7 @@ func TestPostgresCrashTakesABatchBack(t *testing.T) {
 	employees := func() (n int) {
 		conn, err := pgx.Connect(t.Context(), server.URL())
 		s.must(err)
-		defer conn.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // it is about to be killed
+		defer conn.Close(context.WithoutCancel(t.Context()))
 		s.must(conn.QueryRow(t.Context(), "SELECT count(*) FROM rec_employee").Scan(&n))
 		return n
 	}
@@ -44,7 +44,7 @@ func (s *scene) queued(database string, change func()) {
 	s.t.Helper()
 	conn, err := pgx.Connect(s.t.Context(), database)
 	s.must(err)
-	defer conn.Close(context.WithoutCancel(s.t.Context())) //nolint:errcheck // the lock is gone with the transaction
+	defer conn.Close(context.WithoutCancel(s.t.Context()))
 	holder, err := conn.Begin(s.t.Context())
 	s.must(err)
 	_, err = holder.Exec(s.t.Context(), "SELECT 1 FROM stream FOR UPDATE")
