@@ -267,6 +267,7 @@ func TestWhatCannotFollowWhatWasToldOpensAgain(t *testing.T) {
 		"a suspended kind is what it was": nil,
 		"a suspended kind runs again":     nil,
 		"another snapshot than ours runs": nil,
+		"what we load is ok there":        nil,
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -283,13 +284,22 @@ func TestWhatCannotFollowWhatWasToldOpensAgain(t *testing.T) {
 				b.settle()
 				change = func(a *protocol.CheckInAnswer) { a.Kinds[1] = was }
 				b.to.with(func() { b.to.kinds["employee"].status = was })
-			case "another snapshot than ours runs":
+			case "another snapshot than ours runs", "what we load is ok there":
 				b = loading(t)
+				st := &b.to.kinds["employee"].status
+				if name == "what we load is ok there" {
+					b.settle()
+					b.to.with(func() { st.State = protocol.KindNeeded })
+				}
 				b.c = capture.New(b.src, b.to, capture.Config{Tenant: tenant, Stream: stream, BatchRows: 500})
-				b.step(1)
+				for b.step(1); st.LastKey == nil; {
+					b.step(1)
+				}
 				b.to.with(func() {
-					st := &b.to.kinds["employee"].status
 					st.Snapshot, st.LastKey = st.Snapshot-1, nil
+					if name == "what we load is ok there" {
+						st.Snapshot, st.State = 0, protocol.KindOK
+					}
 					b.to.lazy = true // the window stays full: what is told is all that there is to go by
 					b.to.onOpen = func() error { b.to.lazy, b.to.queue = false, nil; return nil }
 				})

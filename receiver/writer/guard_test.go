@@ -156,12 +156,35 @@ func TestGuard(t *testing.T) {
 				b.thirty()
 				all, part := many(30, func(no string) row { return employee(no, "") }), func(h *protocol.Header) { h.Last = false }
 				b.cut(all[:5], part)
-				b.cut(all[5:10])
-				b.cut(all[10:20], part)
+				b.cut(all[5:15])
+				b.cut(all[15:25], part)
 				b.open()
-				b.cut(all[10:])
+				b.cut(append(many(15, func(no string) row { return employee(no, "87654321") }), all[25:]...))
 				b.is("employee", "ok")
-				b.blank(30)
+				b.cut(all[:15], part)
+				b.open()
+				b.cut(append(many(15, func(no string) row { return employee(no, "87654321") }), all[15:25]...))
+				b.is("employee", "ok")
+				b.blank(15)
+			},
+			"a sweep that follows a stop waits for a person, though it deletes nothing": func(_ *testing.T, b *bench) {
+				b.thirty()
+				b.cut(many(21, func(no string) row { return employee(no, "") }))
+				b.cut(nil, begin("employee", 3))
+				b.chunk(protocol.Chunk{Kind: "employee", Snapshot: 3}, many(30, func(no string) row { return employee(no, "12345678") })...)
+				b.cut(nil, end("employee", 3))
+				b.settle()
+				b.is("employee", "sweeping held")
+			},
+			"a kind that is being swept is guarded too": func(_ *testing.T, b *bench) {
+				b.thirty()
+				b.cut(nil, begin("department", 3))
+				b.chunk(protocol.Chunk{Kind: "department", Snapshot: 3}, many(30, func(no string) row { return department(no, "A") })...)
+				b.cut(nil, end("department", 3))
+				b.is("department", "sweeping")
+				b.cut(many(21, noDepartment), deletes("department", 21))
+				b.is("department", "needed held")
+				b.tenantRows("department", 30)
 			},
 			"rows that had nothing to empty are applied": func(_ *testing.T, b *bench) {
 				b.first()
