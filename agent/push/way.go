@@ -15,18 +15,29 @@ const sameStretch = maxWait
 type way struct {
 	mu          sync.Mutex
 	stuck       map[*call]struct{}
-	last        trouble // of the stretch; no code before the first
-	from, until time.Time
+	last        trouble   // of the stretch; no code before the first
+	since       time.Time // when its reason began
+	from, until time.Time // of the stretch
+
+	longest trouble // of the reasons before the last one
+	lasted  time.Duration
 }
 
-// note tells a failed attempt. c is nil for what is no attempt. One stretch of trouble may change its reason;
-// what the receiver itself asked for, and what keeps the agent from it, are two stretches.
+// note tells a failed attempt. c is nil for what is no attempt. One stretch of trouble may change its reason: a
+// certificate refused for hours, and a connection refused while it is mended. What the receiver itself asked for, and
+// what keeps the agent from it, are two stretches.
 func (w *way) note(c *call, t trouble, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	over := !w.until.IsZero() && now.Sub(w.until) > sameStretch
-	if w.last.code == "" || over || w.last.signed != t.signed {
-		w.from = now
+	switch {
+	case w.last.code == "" || over || w.last.signed != t.signed:
+		w.from, w.since, w.lasted = now, now, 0
+	case w.last.code != t.code:
+		if lasted := now.Sub(w.since); lasted > w.lasted {
+			w.longest, w.lasted = w.last, lasted
+		}
+		w.since = now
 	}
 	w.last, w.until = t, time.Time{}
 	if c == nil {
@@ -58,7 +69,7 @@ func (w *way) leave(c *call) {
 }
 
 // Trouble returns the last trouble on the way to the receiver, in the receiver's time; nil if there was none.
-// Its Until is 0 while it lasts.
+// Its Until is 0 while it lasts; afterwards its reason is the one that lasted longest.
 func (c *Client) Trouble() *protocol.Trouble {
 	return c.way.told(time.Time{}, nil, c.ClockOffset())
 }
@@ -79,7 +90,11 @@ func (w *way) told(now time.Time, by *call, offset time.Duration) *protocol.Trou
 	if until.IsZero() && others == 0 {
 		until = now
 	}
-	t := &protocol.Trouble{Code: w.last.code, Sentence: w.last.sentence, From: w.from.Add(offset).UnixMilli()}
+	why := w.last
+	if w.lasted > until.Sub(w.since) && !until.IsZero() {
+		why = w.longest
+	}
+	t := &protocol.Trouble{Code: why.code, Sentence: why.sentence, From: w.from.Add(offset).UnixMilli()}
 	if !until.IsZero() {
 		t.Until = until.Add(offset).UnixMilli()
 	}

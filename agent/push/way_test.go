@@ -148,8 +148,17 @@ func TestStretchesOfTrouble(t *testing.T) {
 		code        string
 		from, until time.Time
 	}{
-		"one that lasts":                        {func(w *way) { w.note(one, dns, at(0)); w.note(one, dns, at(5)) }, TroubleDNS, at(0), time.Time{}},
-		"another reason":                        {func(w *way) { w.note(one, dns, at(0)); w.note(one, cut, at(5)) }, TroubleTimeout, at(0), time.Time{}},
+		"one that lasts": {func(w *way) { w.note(one, dns, at(0)); w.note(one, dns, at(5)) }, TroubleDNS, at(0), time.Time{}},
+		"another reason": {func(w *way) { w.note(one, dns, at(0)); w.note(one, cut, at(5)) }, TroubleTimeout, at(0), time.Time{}},
+		"another reason, for a moment before the end": {func(w *way) { w.note(one, dns, at(0)); w.note(one, cut, at(5)); w.clear(one, at(6)) }, TroubleDNS, at(0), at(6)},
+		"another reason, for longer":                  {func(w *way) { w.note(one, dns, at(0)); w.note(one, cut, at(5)); w.clear(one, at(11)) }, TroubleTimeout, at(0), at(11)},
+		"a new stretch forgets the reasons of the old": {func(w *way) {
+			w.note(one, dns, at(0))
+			w.note(one, cut, at(5))
+			w.clear(one, at(6))
+			w.note(one, cut, at(20))
+			w.clear(one, at(21))
+		}, TroubleTimeout, at(20), at(21)},
 		"the receiver is reached and is busy":   {func(w *way) { w.note(one, dns, at(0)); w.note(one, busy, at(5)) }, TroubleBusy, at(5), time.Time{}},
 		"over":                                  {func(w *way) { w.note(one, dns, at(0)); w.clear(one, at(5)) }, TroubleDNS, at(0), at(5)},
 		"over for another call only":            {func(w *way) { w.note(one, dns, at(0)); w.clear(other, at(5)) }, TroubleDNS, at(0), time.Time{}},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -251,6 +252,23 @@ func (s *scene) operationsSee(code string) {
 			return false, fmt.Sprint(err)
 		}
 		return agents[0].Status.Code == code, fmt.Sprintf("%+v", agents[0].Status)
+	})
+}
+
+// operationsSeeTrouble waits until the portal's store has one of the codes as the agent's last trouble on the way, and
+// its end.
+func (s *scene) operationsSeeTrouble(codes ...string) {
+	s.t.Helper()
+	st, err := store.Open(s.t.Context(), s.database, store.Config{})
+	s.must(err)
+	defer st.Close()
+	s.await("operations see the last trouble", func() (bool, string) {
+		agents, err := st.Fleet(s.t.Context())
+		if err != nil || len(agents) == 0 || agents[0].Status.LastTrouble == nil {
+			return false, fmt.Sprint(err)
+		}
+		last := agents[0].Status.LastTrouble
+		return slices.Contains(codes, last.Code) && last.Until > last.From, fmt.Sprintf("%+v", last)
 	})
 }
 

@@ -113,4 +113,5 @@ func (s *scene) wrongCertificate() {
 	}
 	s.serve()
 	s.equal()
+	s.operationsSeeTrouble("tls-issuer", "refused") // refused while nobody listened: whichever lasted longer
 }
