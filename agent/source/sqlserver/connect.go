@@ -30,17 +30,18 @@ const (
 	dialTimeout = 15 * time.Second
 )
 
-// connector returns how to reach a server, given as sqlserver://user:password@host:port?database=… without user and
+// parameters returns how to reach a server, given as sqlserver://user:password@host:port?database=… without user and
 // password for the Windows account the program runs as. The connection is encrypted and the server's certificate
-// verified unless the address says otherwise: the driver's own defaults are the opposite. Errors hold no password.
-func connector(address string, cfg Config) (*mssql.Connector, error) {
+// verified unless the address or the settings say otherwise: the driver's own defaults are the opposite (trap 4). Errors
+// hold no password.
+func parameters(address string, cfg Config) (msdsn.Config, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "sqlserver" || u.Host == "" {
-		return nil, errors.New("the database's address is not one: write sqlserver://USER:PASSWORD@HOST:PORT?database=NAME, with signs such as / and @ in the password as %2F and %40")
+		return msdsn.Config{}, errors.New("the database's address is not one: write sqlserver://USER:PASSWORD@HOST:PORT?database=NAME, with signs such as / and @ in the password as %2F and %40")
 	}
 	q := u.Query()
 	if q.Get("database") == "" {
-		return nil, fmt.Errorf("the address of server %s names no database: add database=NAME", u.Host)
+		return msdsn.Config{}, fmt.Errorf("the address of server %s names no database: add database=NAME", u.Host)
 	}
 	for name, otherwise := range map[string]string{"encrypt": "true", "TrustServerCertificate": "false", "app name": "PortalSync agent"} {
 		q.Set(name, cmp.Or(q.Get(name), otherwise))
@@ -54,12 +55,10 @@ func connector(address string, cfg Config) (*mssql.Connector, error) {
 	u.RawQuery = q.Encode()
 	params, err := msdsn.Parse(u.String())
 	if err != nil {
-		return nil, fmt.Errorf("the address of server %s cannot be used: look at its port, encrypt and certificate", u.Host)
+		return msdsn.Config{}, fmt.Errorf("the address of server %s cannot be used: look at its port, encrypt and certificate", u.Host)
 	}
 	params.DialTimeout = cmp.Or(params.DialTimeout, dialTimeout)
-	c := mssql.NewConnectorConfig(params)
-	c.Dialer = cfg.Dial
-	return c, nil
+	return params, nil
 }
 
 // open returns connections whose sessions begin with the given statements.

@@ -88,10 +88,12 @@ const defaultLockTimeout = 5 * time.Second
 // Open prepares to read the database at an address, sqlserver://user:password@host:port?database=name. Without user and
 // password it is the Windows account of the program. Nothing is connected before Begin.
 func Open(address string, p *plan.Plan, cfg Config) (*Source, error) {
-	c, err := connector(address, cfg)
+	params, err := parameters(address, cfg)
 	if err != nil {
 		return nil, err
 	}
+	c := mssql.NewConnectorConfig(params)
+	c.Dialer = cfg.Dial
 	return newSource(c, p, cfg)
 }
 

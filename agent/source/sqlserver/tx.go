@@ -202,42 +202,58 @@ func (t *Tx) scan(ctx context.Context, l *layout, query string, args []any, fiel
 		named[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
 	}
 	raw, dest := make([]driver.Value, len(fields)), make([]driver.Value, len(fields))
-	var stopped error
+	// Neither error leaves Raw: database/sql would close a connection that broke, and wait for ever for the transaction
+	// that is open on it.
+	var stopped, failed error
 	err := t.conn.Raw(func(connection any) error {
-		statement, err := connection.(driver.ConnPrepareContext).PrepareContext(ctx, query)
-		if err != nil {
-			return err
-		}
-		defer statement.Close()
-		rows, err := statement.(driver.StmtQueryContext).QueryContext(ctx, named)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		readers := l.readers(rows, fields)
-		for n := 1; ; n++ {
-			if err := rows.Next(raw); errors.Is(err, io.EOF) {
-				return nil
-			} else if err != nil {
-				return err
-			}
-			for i, v := range raw {
-				if dest[i] = v; readers[i] != nil {
-					dest[i] = readers[i](v)
+		failed = stream(ctx, connection, query, named, raw, func(rows driver.Rows) func() error {
+			readers := l.readers(rows, fields)
+			return func() error {
+				for i, v := range raw {
+					if dest[i] = v; readers[i] != nil {
+						dest[i] = readers[i](v)
+					}
 				}
+				stopped = row(raw, dest)
+				return stopped
 			}
-			if stopped = row(raw, dest); stopped != nil {
-				return nil
-			}
-			if n%cancelEvery == 0 && ctx.Err() != nil {
-				return ctx.Err()
-			}
-		}
+		})
+		return nil
 	})
 	if stopped != nil {
 		return stopped
 	}
-	return t.readError(ctx, l, err)
+	return t.readError(ctx, l, firstError(failed, err))
+}
+
+// stream runs a query on the driver's connection and reads each row into raw. The function gets the result once, and
+// returns what is called for each row; an error of that ends the read.
+func stream(ctx context.Context, connection any, query string, args []driver.NamedValue, raw []driver.Value,
+	begin func(driver.Rows) func() error) error {
+	statement, err := connection.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer statement.Close()
+	rows, err := statement.(driver.StmtQueryContext).QueryContext(ctx, args)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	row := begin(rows)
+	for n := 1; ; n++ {
+		if err := rows.Next(raw); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := row(); err != nil {
+			return err
+		}
+		if n%cancelEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
 }
 
 // readers returns what reads each column of a result.
