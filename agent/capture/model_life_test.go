@@ -71,12 +71,13 @@ func (m *mainSystem) track(kind string) {
 	}
 }
 
-// anew begins the tracking of a kind's table, which is another one as far as anybody can tell.
+// anew begins the tracking of a kind's table, which is another one as far as anybody can tell. The minimum valid
+// position begins anew too, as if nothing were missing: only the epoch tells.
 func (m *mainSystem) anew(kind string) *table {
 	m.position++
 	t := m.fork(kind)
 	clear(t.changed)
-	t.err, t.epoch, t.minValid = nil, fmt.Sprintf("made at %s %d", m.lineage, m.position), m.position
+	t.err, t.epoch, t.minValid = nil, fmt.Sprintf("made at %s %d", m.lineage, m.position), 0
 	return t
 }
 

@@ -63,6 +63,27 @@ func TestALateAnswerIsNotAStallAndNotARegress(t *testing.T) {
 	})
 }
 
+// ● An answer that a begin has overtaken says that the kind is still ok: it is neither adopted nor a regress.
+func TestALateAnswerSaysNothingOfANewSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "department")
+		b.src.put("department", "Løn", "D1")
+		b.c = capture.New(b.src, &late{portal: b.to, wait: 3 * time.Second}, capture.Config{Tenant: tenant, Stream: stream, Wait: time.Second, BatchRows: 100})
+		defer b.running()()
+		b.pass(10 * time.Second)
+		b.src.read = func(string) { <-time.After(200 * time.Millisecond) }
+		for i := range 8 {
+			b.src.truncate("department")
+			b.src.put("department", fmt.Sprint(i), keysOf(3000)...)
+			b.pass(20*time.Second + time.Duration(i)*700*time.Millisecond)
+		}
+		b.equal()
+		if opens, begins := len(b.to.opens), len(b.begins("department")); opens != 1 || begins != 9 {
+			t.Errorf("opens = %d, snapshots = %d, want 1 and 9", opens, begins)
+		}
+	})
+}
+
 // ● Chunks never move the position: what changes behind the cursor between two looks comes with the next cut.
 func TestRowsChangeBehindTheCursorOfALoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -46,13 +46,13 @@ func TestAWriterThatLostItsLeaseCommitsNothing(t *testing.T) {
 			t.Errorf("after its lease was taken: err = %v, want ErrFenced", err)
 		}
 		b.at(h.Seq, h.To)
-		cancel()
-		b.must(<-done)
 		select {
 		case err := <-told.told:
 			t.Errorf("the shard was worked on after its lease was lost: %v", err)
-		default:
+		case <-time.After(500 * time.Millisecond): // a batch that is put back comes again after 100 ms
 		}
+		cancel()
+		b.must(<-done)
 		stop := b.run("b")
 		defer stop()
 		b.applied(h.Seq + 1)
