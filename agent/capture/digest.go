@@ -104,33 +104,38 @@ func (m *comparison) looks(s *session) bool {
 }
 
 // compare does one piece of a comparison that needs the main system, beginning one that is due. It reports whether there
-// is more to do at once.
-func (c *Capture) compare(ctx context.Context, tx source.Tx, st source.State) (bool, error) {
+// is more to do at once. What it cannot read ends the comparison and holds up nothing else.
+func (c *Capture) compare(ctx context.Context, tx source.Tx, st source.State) (worked bool) {
 	s := c.session
 	if m := s.comparing; m != nil && (m.k.phase != following || m.k.out) {
 		c.giveUp(ctx, m, readAnew)
 	}
-	if s.comparing == nil && !c.beginComparison(ctx, st) {
-		return false, nil
+	if s.comparing == nil && !c.beginComparison(st) {
+		return false
 	}
 	m := s.comparing
+	var err error
 	switch m.stage {
 	case summing:
-		return c.sum(ctx, tx, m)
+		worked, err = c.sum(ctx, tx, m)
 	case matching:
-		return c.match(ctx, tx, m)
+		worked, err = c.match(ctx, tx, m)
 	case judging:
-		return c.judgeCandidates(ctx, tx, m)
+		worked, err = c.judgeCandidates(ctx, tx, m)
 	case askingSums, listing, naming, placing, waiting, rechecking, mending, finished:
 	}
-	return false, nil
+	if err != nil {
+		c.giveUp(ctx, m, err.Error())
+		return false
+	}
+	return worked
 }
 
 // readAnew is why a comparison is given up whose kind is no longer followed.
 const readAnew = "the kind is being read anew"
 
 // beginComparison begins what is due: a verification that was asked for goes first.
-func (c *Capture) beginComparison(ctx context.Context, st source.State) bool {
+func (c *Capture) beginComparison(st source.State) bool {
 	s := c.session
 	if k, run := c.nextToVerify(); k != nil {
 		s.comparing = newComparison(k, run, st)

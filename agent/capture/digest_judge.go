@@ -74,28 +74,30 @@ func (c *Capture) reload(ctx context.Context, m *comparison) {
 	k.need()
 }
 
-// readCandidates reads the candidates by key.
-func (c *Capture) readCandidates(ctx context.Context, tx source.Tx, m *comparison) (map[uint64]candidate, error) {
+// readCandidates reads the candidates by key, and returns what is there by the key's bytes: the portal may have named a key
+// under a hash that is not the key's.
+func (c *Capture) readCandidates(ctx context.Context, tx source.Tx, m *comparison) (map[string]candidate, error) {
 	keys := make([][]protocol.Value, 0, len(m.candidates))
 	for _, x := range m.candidates {
 		key, err := recordKey(m.k, x.key)
 		if err != nil {
-			return nil, fmt.Errorf("key of a digest: %w", err)
+			c.log.WarnContext(ctx, "key of a digest is damaged", "kind", m.k.name(), "err", err)
+			continue
 		}
 		keys = append(keys, key)
 	}
-	now := map[uint64]candidate{}
+	now := map[string]candidate{}
 	var failure error
 	err := tx.ByKey(ctx, m.k.name(), keys, func(r *protocol.Row) error {
 		p, keep, ok, err := c.pair(m, r)
 		if failure = err; err != nil || !ok {
 			return err
 		}
-		x := candidate{hash: p.Key, key: protocol.KeyBytes(m.k.Schema, r.Values), keep: keep, there: r.Op != protocol.Delete}
+		x := candidate{key: protocol.KeyBytes(m.k.Schema, r.Values), keep: keep, there: r.Op != protocol.Delete}
 		if x.there && !keep {
 			x.have = p.Row
 		}
-		now[p.Key] = x
+		now[string(x.key)] = x
 		return nil
 	})
 	if failure != nil {
@@ -108,25 +110,30 @@ func (c *Capture) readCandidates(ctx context.Context, tx source.Tx, m *compariso
 }
 
 // place reads the candidates in the transaction of a cut that is sent: once it is applied, the portal is past this state.
-func (c *Capture) place(ctx context.Context, tx source.Tx) error {
+func (c *Capture) place(ctx context.Context, tx source.Tx) {
 	s := c.session
 	m := s.comparing
 	switch {
 	case m == nil || m.stage != placing || s.drain || s.read != tx.State().Position:
-		return nil
+		return
 	case m.k.phase != following || m.k.out:
 		c.giveUp(ctx, m, readAnew)
-		return nil
+		return
 	}
 	now, err := c.readCandidates(ctx, tx, m)
 	if err != nil {
-		return err
+		c.giveUp(ctx, m, err.Error())
+		return
 	}
-	for i, x := range m.candidates {
-		m.candidates[i] = now[x.hash]
+	found := m.candidates[:0]
+	for _, x := range m.candidates {
+		if y, ok := now[string(x.key)]; ok {
+			y.hash = x.hash
+			found = append(found, y)
+		}
 	}
+	m.candidates = found
 	m.stage, m.after = waiting, s.next-1
-	return nil
 }
 
 // judgeCandidates reads the candidates a second time, after the portal has said what it holds of them. ● A row that was
@@ -138,7 +145,8 @@ func (c *Capture) judgeCandidates(ctx context.Context, tx source.Tx, m *comparis
 	}
 	var differ, moved []candidate
 	for _, x := range m.candidates {
-		y, ok := now[x.hash]
+		y, ok := now[string(x.key)]
+		y.hash = x.hash
 		has, held := m.named[x.hash]
 		switch {
 		case !ok || y.keep:

@@ -82,6 +82,9 @@ func (p *portal) keyed(k *recordKind, r protocol.DigestRequest, asked []uint64) 
 		if err != nil {
 			p.t.Errorf("key of the portal: %v", err)
 		}
+		if row.wrong {
+			pair.Key++
+		}
 		content := row.row
 		if row.name != row.sent {
 			content++

@@ -64,6 +64,7 @@ type portalRow struct {
 	snapshot protocol.SnapshotID
 	row      uint64 // hash, as it came
 	sent     string // the name that the hash was made with
+	wrong    bool   // it is kept under a key hash that is not its key's
 }
 
 func newPortal(t *testing.T) *portal {

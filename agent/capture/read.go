@@ -39,7 +39,7 @@ func (c *Capture) read(ctx context.Context, due func(order int) bool) (worked bo
 		worked, err = c.cut(ctx, tx, st, rebase)
 	}
 	if worked && err == nil {
-		err = c.place(ctx, tx)
+		c.place(ctx, tx)
 	}
 	if !worked && err == nil && !s.drain && len(s.rereads) > 0 {
 		worked, err = c.reread(ctx, tx, st)
@@ -48,7 +48,7 @@ func (c *Capture) read(ctx context.Context, due func(order int) bool) (worked bo
 		worked, err = c.chunk(ctx, tx, st, k)
 	}
 	if !worked && err == nil && !s.drain {
-		worked, err = c.compare(ctx, tx, st)
+		worked = c.compare(ctx, tx, st)
 	}
 	if err == nil {
 		c.leftOut(ctx, tx.Bad())

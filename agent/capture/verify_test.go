@@ -45,7 +45,7 @@ func (b *bench) spoil() {
 		row.name, row.sent, row.row = "Bodil", "Bodil", row.row+1
 		rows["K00002"] = row
 		delete(rows, "K00003")
-		rows["K9"] = portalRow{name: "never was"}
+		rows["K9"] = portalRow{name: "never was", wrong: true}
 	})
 }
 
