@@ -101,6 +101,9 @@ func certificateTrouble(host string, e *tls.CertificateVerificationError) troubl
 	return trouble{code: TroubleIssuer, sentence: fmt.Sprintf("The certificate shown for %s is issued by %q, which this computer does not trust: TLS is intercepted; exempt the address, or add that issuer's certificate to the agent's settings.", host, issuer)}
 }
 
+// issuerLength is the longest name of an issuer that is told, in bytes: whoever intercepts TLS chooses it.
+const issuerLength = 120
+
 // issuerOf names a certificate's issuer for people.
 func issuerOf(cert *x509.Certificate) string {
 	var parts []string
@@ -111,7 +114,11 @@ func issuerOf(cert *x509.Certificate) string {
 	if len(parts) == 0 {
 		return "an unnamed issuer"
 	}
-	return strings.Join(parts, ", ")
+	name := strings.Join(parts, ", ")
+	if len(name) > issuerLength {
+		name = strings.ToValidUTF8(name[:issuerLength], "") + "…"
+	}
+	return name
 }
 
 // seen adds whose certificate the connection showed.
