@@ -50,15 +50,7 @@ func newRun(s *settings) *cobra.Command {
 
 // logger is the program's log as the settings want it.
 func logger(cfg *config.Config, w io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
-		level = slog.LevelInfo // Load has checked the word
-	}
-	options := &slog.HandlerOptions{Level: level}
-	if cfg.Log.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return daemon.NewLogger(cfg.Log, daemon.Plain(w))
 }
 
 func newSettings() *cobra.Command {

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -10,70 +13,123 @@ import (
 )
 
 func newService(s *settings) *cobra.Command {
+	return group("service", "Run the agent as a service of the system", s.serviceInstall(),
+		serviceOrder("uninstall", "Stop the service and take it away; settings, keys and logs stay", "is taken away", (*daemon.Service).Uninstall),
+		serviceOrder("start", "Start the service", "runs", (*daemon.Service).Start),
+		serviceOrder("stop", "Stop the service and wait until it has", "is stopped", (*daemon.Service).Stop),
+		newServiceStatus(), s.serviceRun())
+}
+
+func (s *settings) serviceInstall() *cobra.Command {
 	var account string
-	install := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "install",
-		Short: "Register the service, to start with the system",
+		Short: "Register the service, to start with the system; one that is there is replaced",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := s.load(); err != nil {
-				return err
-			}
-			service, err := daemon.OpenService(s.file, account)
+			cfg, err := s.load()
 			if err != nil {
 				return err
 			}
-			if err := service.Install(cmd.Context()); err != nil {
+			service, err := daemon.OpenService()
+			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "service %s installed; start it with: agent service start\n", daemon.ServiceName)
+			if err := service.Install(cmd.Context(), cfg, account); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "service %s is installed with %s; start it with: agent service start\n", daemon.ServiceName, cfg.File)
 			return nil
 		},
 	}
-	install.Flags().StringVar(&account, "account", "", `account to run as, such as portalsync or DOMAIN\name$; empty is the system's own`)
-	return group("service", "Run the agent as a service of the system", install,
-		s.serviceCommand("uninstall", "Stop the service and take it away; settings and keys stay", (*daemon.Service).Uninstall),
-		s.serviceCommand("start", "Start the service", (*daemon.Service).Start),
-		s.serviceCommand("stop", "Stop the service", (*daemon.Service).Stop),
-		s.serviceStatus(), s.serviceRun())
+	cmd.Flags().StringVar(&account, "account", "", `account to run as, such as portalsync or DOMAIN\name$; empty is the system's own`)
+	return cmd
 }
 
-func (s *settings) serviceCommand(verb, short string, do func(*daemon.Service, context.Context) error) *cobra.Command {
+// serviceOrder is a command that gives the service one order and says what came of it.
+func serviceOrder(verb, short, outcome string, do func(*daemon.Service, context.Context) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb,
 		Short: short,
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			service, err := daemon.OpenService(s.file, "")
+			service, err := daemon.OpenService()
 			if err != nil {
 				return err
 			}
 			if err := do(service, cmd.Context()); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "service %s: %s done\n", daemon.ServiceName, verb)
+			fmt.Fprintf(cmd.OutOrStdout(), "service %s %s\n", daemon.ServiceName, outcome)
 			return nil
 		},
 	}
 }
 
-func (s *settings) serviceStatus() *cobra.Command {
-	return &cobra.Command{
+func newServiceStatus() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Tell whether the service runs",
+		Short: "Tell how the service is, and the agent in it; ends with an error unless it runs",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			service, err := daemon.OpenService(s.file, "")
+			service, err := daemon.OpenService()
 			if err != nil {
 				return err
 			}
-			word, err := service.Status()
+			st, err := service.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "service %s: %s\n", daemon.ServiceName, word)
-			return nil
+			if !asJSON {
+				printService(cmd.OutOrStdout(), st)
+			} else if err := json.NewEncoder(cmd.OutOrStdout()).Encode(st); err != nil {
+				return fmt.Errorf("print status: %w", err)
+			}
+			return notRunning(st)
 		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// notRunning is what to do about a service that does not run.
+func notRunning(st *daemon.ServiceStatus) error {
+	switch st.State {
+	case daemon.Running:
+		return nil
+	case daemon.NotInstalled:
+		return errors.New("the service is not installed: run agent service install --config FILE")
+	case daemon.Failed, daemon.Restarting:
+		return fmt.Errorf("the service ended with an error (exit code %d): its log says why: %s", st.Exit, st.Log)
+	case daemon.Starting, daemon.Stopping, daemon.Stopped:
+	}
+	return fmt.Errorf("the service is %s: start it with agent service start", st.State)
+}
+
+func printService(w io.Writer, st *daemon.ServiceStatus) {
+	fmt.Fprintf(w, "service %s: %s", st.Name, st.State)
+	if st.Process != 0 {
+		fmt.Fprintf(w, ", process %d", st.Process)
+	}
+	if st.State == daemon.NotInstalled {
+		fmt.Fprintln(w)
+		return
+	}
+	start := "with the system"
+	if !st.Automatic {
+		start = "by hand"
+	}
+	fmt.Fprintf(w, ", starts %s, as %s, %d restarts\n", start, st.Account, st.Restarts)
+	fmt.Fprintf(w, "program %s\nsettings %s\nlog %s\n", st.Program, st.Settings, st.Log)
+	if st.Problem != "" {
+		fmt.Fprintln(w, st.Problem)
+	}
+	switch {
+	case st.Agent != nil:
+		printStatus(w, st.Agent)
+	case st.AgentErr != "":
+		fmt.Fprintln(w, st.AgentErr)
 	}
 }
 
@@ -83,12 +139,12 @@ func (s *settings) serviceRun() *cobra.Command {
 		Short: "Run under the system's service manager; the system calls this",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return daemon.RunService(cmd.Context(), func(ctx context.Context) error {
+			return daemon.RunService(cmd.Context(), cmd.ErrOrStderr(), func(ctx context.Context, log daemon.Sink) error {
 				cfg, err := s.load() // after the service manager was told that we run
 				if err != nil {
 					return err
 				}
-				return daemon.New(cfg, version, logger(cfg, cmd.ErrOrStderr())).Run(ctx)
+				return daemon.New(cfg, version, daemon.NewLogger(cfg.Log, log)).Run(ctx)
 			})
 		},
 	}

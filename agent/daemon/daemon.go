@@ -77,10 +77,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return follow.Run(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
-	g.Go(func() error {
-		status := func() Status { return d.status(id, follow.Status(), in.Status(), client.Trouble()) }
-		return d.tell(ctx, status, follow.Verify)
-	})
+	status := func() Status { return d.status(id, follow.Status(), in.Status(), client.Trouble()) }
+	g.Go(func() error { return d.tell(ctx, status, follow.Verify) })
+	g.Go(func() error { return d.attend(ctx, managerOf(os.Getenv), status) })
 	err = g.Wait()
 	d.log.InfoContext(context.WithoutCancel(ctx), "agent stopped")
 	return err

@@ -34,6 +34,12 @@ var needs = []need{
 	},
 }
 
+// serviceNeeds are for the services' tests, which not every run includes.
+var serviceNeeds = []need{
+	{name: "mmdebstrap", why: "the services' tests", apt: []string{"mmdebstrap", "debian-archive-keyring"}, find: []string{"mmdebstrap"}},
+	{name: "systemd-nspawn", why: "the services' tests", apt: []string{"systemd-container"}, find: []string{"systemd-nspawn"}},
+}
+
 func (n need) present() bool {
 	for _, f := range n.find {
 		if filepath.IsAbs(f) {
@@ -51,8 +57,12 @@ func (n need) present() bool {
 
 // prepare makes sure that every needed program is there, installing it where apt-get can.
 func (s *Suite) prepare(ctx context.Context) error {
+	wanted := needs
+	if s.cfg.Services {
+		wanted = slices.Concat(needs, serviceNeeds)
+	}
 	var absent []need
-	for _, n := range needs {
+	for _, n := range wanted {
 		if !n.present() && !(s.cfg.NoRace && n.name == "a C compiler") {
 			absent = append(absent, n)
 		}

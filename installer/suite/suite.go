@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lessor.dk/portalsync/installer/services"
 )
 
 // maxParallel is how many packages are tested at once. Each may start a PostgreSQL, a Redis and a
@@ -27,6 +29,7 @@ type Config struct {
 	NoInstall bool     // say what is missing instead of installing it
 	NoLint    bool     // leave out vet and lint
 	NoRace    bool     // leave out the race detector
+	Services  bool     // also the agent as a service under systemd and Wine; needs root that may mount
 }
 
 // Suite is one run of all checks.
@@ -61,6 +64,11 @@ func (s *Suite) Run(ctx context.Context) error {
 	tally, err := s.test(ctx)
 	if err != nil {
 		failed = append(failed, err.Error())
+	}
+	if s.cfg.Services {
+		if err := services.Check(ctx, tally.addStep); err != nil {
+			failed = append(failed, "services: "+err.Error())
+		}
 	}
 	if len(failed) > 0 {
 		fmt.Fprintln(s.out, "not passed:", strings.Join(failed, ", "))

@@ -104,6 +104,16 @@ func (t *tally) endPackage(e event, key string) {
 	delete(t.output, key)
 }
 
+// addStep counts a step of the services' tests as a test.
+func (t *tally) addStep(name string, err error, took time.Duration) {
+	if err != nil {
+		t.failed++
+	} else {
+		t.passed++
+	}
+	t.suite.line(name, verdict(err), took)
+}
+
 func (t *tally) show(what string, output []string) {
 	fmt.Fprintf(t.suite.out, "--- %s\n%s", what, strings.Join(output, ""))
 }
