@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"slices"
 	"strings"
@@ -202,10 +204,7 @@ func (s *server) glances() [][]driver.Value {
 		if t.tracked {
 			tracked, begin = t.object, t.begin
 		}
-		stamp := int64(0)
-		for _, c := range t.columns {
-			stamp += int64(len(c.name)*1000+len(c.spelled())*10+c.id) + int64(c.name[0])
-		}
+		stamp := int64(crc32.ChecksumIEEE(fmt.Append(nil, t.columns, t.key)))
 		sees := int64(0)
 		if t.sees {
 			sees = 1

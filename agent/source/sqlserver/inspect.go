@@ -71,7 +71,7 @@ func (s *Source) Facts() Facts {
 	s.mu.Lock()
 	f := s.facts
 	s.mu.Unlock()
-	_, by := f.lineage(s.plan.Mode)
+	_, by := f.lineage(s.mode)
 	return Facts{Database: f.database, LineageBy: by, Snapshot: f.snapshot == snapshotOn}
 }
 

@@ -56,6 +56,7 @@ type Config struct {
 // Source reads one database through a plan. Its methods may be called by several goroutines.
 type Source struct {
 	plan     *plan.Plan
+	mode     plan.Mode // how positions are counted; Compare is not at all
 	kinds    []source.Kind
 	cfg      Config
 	connect  driver.Connector
@@ -99,7 +100,7 @@ func Open(address string, p *plan.Plan, cfg Config) (*Source, error) {
 
 func newSource(c driver.Connector, p *plan.Plan, cfg Config) (*Source, error) {
 	cfg.LockTimeout = cmp.Or(cfg.LockTimeout, defaultLockTimeout)
-	s := &Source{plan: p, cfg: cfg, connect: c, budget: newBudget(cfg.Budget), estimates: map[int64]estimate{}, failures: map[string]failure{}}
+	s := &Source{plan: p, mode: counting(p), cfg: cfg, connect: c, budget: newBudget(cfg.Budget), estimates: map[int64]estimate{}, failures: map[string]failure{}}
 	for _, k := range p.Kinds {
 		schema, err := k.Schema()
 		if err != nil {
@@ -107,7 +108,7 @@ func newSource(c driver.Connector, p *plan.Plan, cfg Config) (*Source, error) {
 		}
 		s.kinds = append(s.kinds, source.Kind{Record: k.Record, Schema: protocol.PrepareSchema(schema), Poll: k.Poll, Digest: digestOf(k.Mode)})
 	}
-	s.glances, s.validity = glancesText(p.Tables(), p.Mode), validityText(p.Tables())
+	s.glances, s.validity = glancesText(p.Tables(), s.mode), validityText(p.Tables())
 	s.read = open(c, readSession, cfg.LockTimeout)
 	return s, nil
 }
@@ -161,10 +162,12 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// fail keeps that the database refused a kind's statement.
+// fail keeps that the database refused a kind's statement, and has the next look describe the database anew: a right that
+// was taken from a single column shows in nothing else.
 func (s *Source) fail(kind string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.layouts = nil
 	s.failures[kind] = failure{err: err, at: time.Now()}
 }
 

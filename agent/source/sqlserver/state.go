@@ -28,7 +28,19 @@ WHERE  d.database_id = DB_ID()`
 const (
 	trackingCounter   = `CHANGE_TRACKING_CURRENT_VERSION()`
 	rowversionCounter = `CONVERT(bigint, MIN_ACTIVE_ROWVERSION()) - 1`
+	noCounter         = `CONVERT(bigint, 0)`
 )
+
+// counting returns how the plan's position is counted: as its mode says, or not at all when every kind is compared. Then
+// nothing is asked of the database that a locked one might refuse.
+func counting(p *plan.Plan) plan.Mode {
+	for _, k := range p.Kinds {
+		if k.Mode != plan.Compare {
+			return p.Mode
+		}
+	}
+	return plan.Compare
+}
 
 // What factsSQL asks where the recovery fork can be read, and where it cannot: it takes VIEW ANY DEFINITION, and Azure
 // SQL Database does not have it.
@@ -39,10 +51,9 @@ const (
 )
 
 func factsText(mode plan.Mode, fork bool) string {
-	counter := trackingCounter
-	if mode == plan.Rowversion {
-		counter = rowversionCounter
-	}
+	counter := map[plan.Mode]string{
+		plan.ChangeTracking: trackingCounter, plan.Rowversion: rowversionCounter, plan.Compare: noCounter,
+	}[mode]
 	if fork {
 		return fmt.Sprintf(factsSQL, counter, forkColumns, forkJoin)
 	}
@@ -72,10 +83,7 @@ const (
 
 // lineage identifies the database's history. The mode is part of it: the two counters are not comparable.
 func (f facts) lineage(mode plan.Mode) (protocol.Lineage, string) {
-	counter := "ct"
-	if mode == plan.Rowversion {
-		counter = "rv"
-	}
+	counter := map[plan.Mode]string{plan.ChangeTracking: "ct", plan.Rowversion: "rv", plan.Compare: "cm"}[mode]
 	if f.fork != "" {
 		return protocol.Lineage(fmt.Sprintf("%s-fork-%s-%s", counter, f.family, f.fork)), ByRecoveryFork
 	}
@@ -87,10 +95,10 @@ func (s *Source) readFacts(ctx context.Context, q querier) (facts, error) {
 	s.mu.Lock()
 	fork := !s.noFork
 	s.mu.Unlock()
-	f, err := readFacts(ctx, q, factsText(s.plan.Mode, fork))
+	f, err := readFacts(ctx, q, factsText(s.mode, fork))
 	var said mssql.Error
 	if fork && errors.As(err, &said) && !passing(ctx, classify(ctx, err)) {
-		if f, err = readFacts(ctx, q, factsText(s.plan.Mode, false)); err == nil {
+		if f, err = readFacts(ctx, q, factsText(s.mode, false)); err == nil {
 			s.mu.Lock()
 			s.noFork = true
 			s.mu.Unlock()
@@ -216,7 +224,7 @@ func (t *Tx) describe(ctx context.Context, f facts, unsafe error) error {
 	tables := s.plan.Tables()
 	v := validity{minimum: make([]sql.NullInt64, len(tables))}
 	position := f.counter.Int64
-	if s.plan.Mode == plan.ChangeTracking && f.counter.Valid {
+	if s.mode == plan.ChangeTracking && f.counter.Valid {
 		var err error
 		if v, err = readValidity(ctx, t.tx, s.validity, len(tables)); err != nil {
 			return err
@@ -224,7 +232,7 @@ func (t *Tx) describe(ctx context.Context, f facts, unsafe error) error {
 		position = min(position, v.current.Int64)
 	}
 	t.state.Position = protocol.Position(max(position, 0))
-	t.state.Lineage, _ = f.lineage(s.plan.Mode)
+	t.state.Lineage, _ = f.lineage(s.mode)
 	t.state.Kinds = make(map[string]source.KindState, len(t.layouts))
 	for name, l := range t.layouts {
 		k := source.KindState{Epoch: l.epoch, Err: l.err}
