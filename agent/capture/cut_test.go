@@ -1,9 +1,12 @@
 package capture_test
 
 import (
+	"errors"
+	"io"
 	"slices"
 	"testing"
 
+	"lessor.dk/portalsync/agent/capture"
 	"lessor.dk/portalsync/protocol"
 )
 
@@ -97,6 +100,48 @@ func TestAMovedKeyNeverLeavesAKindEmpty(t *testing.T) {
 	b.equal()
 	if len(b.to.emptied) > 0 {
 		t.Errorf("emptied on the way: %v", b.to.emptied)
+	}
+}
+
+// ● Parents come before their children and go after them.
+func TestParentsComeFirstAndGoLast(t *testing.T) {
+	src, to := newMainSystem(t, "department", "employee"), newPortal(t)
+	r := &recorder{portal: to, sent: map[protocol.StreamHeader][][]byte{}}
+	b := &bench{t: t, src: src, to: to, c: capture.New(src, r, capture.Config{Tenant: tenant, Stream: stream})}
+	src.put("department", "Løn", "D1")
+	src.put("employee", "Aase", "E1")
+	b.settle()
+	src.inOne(func(put, remove func(kind, key string)) {
+		remove("department", "D1")
+		remove("employee", "E1")
+		put("employee", "E2")
+		put("department", "D2")
+	})
+	cut := b.since(b.settle)
+	b.equal()
+	d, err := protocol.NewDecoder(r.sent[cut[0].StreamHeader][0], to.schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for {
+		s, n, err := d.NextSection()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range n {
+			var row protocol.DecodedRow
+			if err := d.Row(&row); err != nil {
+				t.Fatal(err)
+			}
+			order = append(order, string([]byte(row.Values[s.Key[0]].S)))
+		}
+	}
+	if want := []string{"D2", "E2", "E1", "D1"}; !slices.Equal(order, want) {
+		t.Errorf("rows = %v, want %v", order, want)
 	}
 }
 
