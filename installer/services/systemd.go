@@ -186,7 +186,7 @@ func (c *container) signal(ctx context.Context, name string) (status, error) {
 	if err != nil {
 		return st, err
 	}
-	_, err = c.run(ctx, "", "kill", "-"+name, strconv.Itoa(st.Process))
+	_, err = c.run(ctx, "", "sh", "-c", "kill -"+name+" "+strconv.Itoa(st.Process)) // the shell's own: the container has no other
 	return st, err
 }
 
@@ -305,7 +305,7 @@ func (c *container) uninstalled(ctx context.Context) error {
 		c.state(ctx, "not-installed"),
 		c.refuses(ctx, []string{"not installed"}, "uninstall"),
 		func() error {
-			out, err := c.run(ctx, "", "sh", "-c", "pgrep -x agent; find /etc/systemd -name 'portalsync*'; test -f /etc/portalsync/state/identity.json || echo no identity")
+			out, err := c.run(ctx, "", "sh", "-c", "grep -lx agent /proc/[0-9]*/comm; find /etc/systemd -name 'portalsync*'; test -f /etc/portalsync/state/identity.json || echo no identity")
 			if out != "" {
 				return fmt.Errorf("left, or gone with it: %s", out)
 			}
