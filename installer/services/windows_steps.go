@@ -214,7 +214,7 @@ func (s *scene) tests(ctx context.Context, w *wine) error {
 		if _, err := goTool(ctx, "test", "-c", "-o", filepath.Join(filepath.Dir(w.file(windowsAgent)), file), "lessor.dk/portalsync/agent/"+pkg); err != nil {
 			return err
 		}
-		out, err := w.run(ctx, "", windowsPrograms+file)
+		out, err := w.run(ctx, "", windowsPrograms+file, "-test.skip=^TestAVerification") // these need a Unix socket, which Windows has and Wine has not
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w\n%s", pkg, err, out))
 		}
