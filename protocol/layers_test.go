@@ -33,7 +33,7 @@ var layers = map[string][]string{
 	"agent/source/relational": {"protocol", "agent/plan", "agent/source", "agent/source/cell"},
 	"agent/source/sqlite":     {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/relational"},
 
-	"receiver":                 {"protocol", "receiver/config", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/store", "receiver/web", "receiver/writer"},
+	"receiver":                 {"protocol", "receiver/config", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/store", "receiver/web", "receiver/web/ui", "receiver/writer"},
 	"receiver/config":          {},
 	"receiver/e2e":             {},
 	"receiver/identity":        {"protocol"},
