@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
-
 	"lessor.dk/portalsync/agent/source/cell"
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/protocol/record"
@@ -176,73 +174,6 @@ func (r *reader) sql(e entry, text string, aliases []string) []Ref {
 		r.fail(e.at, e.path, "%s", problem)
 	}
 	return refs
-}
-
-// inboxes reads where reports go.
-func (r *reader) inboxes(e entry) []*Inbox {
-	var inboxes []*Inbox
-	for _, t := range r.mapping(e.value, e.path) {
-		in := &Inbox{Type: t.key, Line: line(t.at)}
-		r.keys(t.value, t.path, map[string]func(entry){
-			"schema":  func(e entry) { in.Table.Schema = r.text(e) },
-			"table":   func(e entry) { in.Table.Name = r.text(e) },
-			"id":      func(e entry) { in.ID = r.text(e) },
-			"columns": func(e entry) { in.Columns = r.inboxColumns(e) },
-		}, "table", "id", "columns")
-		for _, c := range in.Columns {
-			if strings.EqualFold(c.Name, in.ID) {
-				r.fail(t.at, t.path+".columns."+c.Name, "is the id column already; remove it here")
-			}
-		}
-		inboxes = append(inboxes, in)
-	}
-	return inboxes
-}
-
-func (r *reader) inboxColumns(e entry) []InboxColumn {
-	var columns []InboxColumn
-	for _, c := range r.mapping(e.value, e.path) {
-		column := InboxColumn{Name: c.key, Line: line(c.at)}
-		if _, _, plain := scalar(c.value); plain {
-			column.From = r.from(c)
-			columns = append(columns, column)
-			continue
-		}
-		sources := 0
-		r.keys(c.value, c.path, map[string]func(entry){
-			"from":  func(e entry) { sources++; column.From = r.from(e) },
-			"value": func(e entry) { sources++; column.Value, _, _ = scalar(e.value) },
-			"map":   func(e entry) { column.Map = r.inboxMap(e) },
-		})
-		if sources != 1 || column.Map != nil && column.From == "" {
-			r.fail(c.at, c.path, "needs exactly one of from (with or without a map) and value")
-		}
-		columns = append(columns, column)
-	}
-	return columns
-}
-
-func (r *reader) inboxMap(e entry) map[string]string {
-	codes := map[string]string{}
-	for _, code := range r.mapping(e.value, e.path) {
-		v, _, plain := scalar(code.value)
-		if _, nested := code.value.(*ast.SequenceNode); nested || !plain {
-			r.fail(code.at, code.path, "needs a single value")
-		}
-		codes[code.key] = v
-	}
-	return codes
-}
-
-// from reads which part of a report fills a column.
-func (r *reader) from(e entry) string {
-	s := r.text(e)
-	known := []string{"employee_no", "submitted_at", "type", "report_id"}
-	name, isField := strings.CutPrefix(s, "fields.")
-	if s != "" && !slices.Contains(known, s) && (!isField || name == "") {
-		r.fail(e.at, e.path, "%q is not a part of a report; use one of %s, fields.NAME", s, list(known))
-	}
-	return s
 }
 
 func containsFold(names []string, name string) bool {

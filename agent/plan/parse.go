@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"lessor.dk/portalsync/agent/source"
 	"lessor.dk/portalsync/protocol/record"
 )
 
@@ -29,6 +30,7 @@ func Parse(name string, b []byte) (*Plan, error) {
 			"timezone": func(e entry) { p.Timezone = r.timezone(e) },
 			"mode":     func(e entry) { p.Mode = r.mode(e, ChangeTracking, Rowversion) },
 			"kinds":    func(e entry) {},
+			"quiet":    func(e entry) { p.Quiet = r.windows(e) },
 			"inbox":    func(e entry) { p.Inboxes = r.inboxes(e) },
 		}, "version", "timezone", "kinds")
 		if p.Timezone == nil {
@@ -109,6 +111,7 @@ func (r *reader) kinds(e entry, p *Plan) []*Kind {
 
 func (r *reader) kind(e entry, rec *record.Kind, p *Plan) *Kind {
 	k := &Kind{Record: rec, Mode: p.Mode, Line: line(e.at)}
+	k.Quiet = source.Quiet{Zone: p.Timezone, Windows: slices.Clone(p.Quiet)}
 	var joins, fields, filter entry
 	r.keys(e.value, e.path, map[string]func(entry){
 		"schema": func(e entry) { k.Table.Schema = r.text(e) },
@@ -120,6 +123,7 @@ func (r *reader) kind(e entry, rec *record.Kind, p *Plan) *Kind {
 		"filter": func(e entry) { filter = e },
 		"mode":   func(e entry) { k.Mode = r.mode(e, p.Mode, Compare) },
 		"poll":   func(e entry) { k.Poll = r.poll(e) },
+		"quiet":  func(e entry) { k.Quiet.Windows = append(k.Quiet.Windows, r.windows(e)...) },
 	}, "table", "as", "key", "fields")
 	if k.As == "" || fields.value == nil {
 		return k // the missing key is told; what follows would only repeat it

@@ -114,7 +114,7 @@ func TestModes(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	tests := map[string]struct{ old, new, want string }{
-		"an unknown key":                   {"poll: 2s", "polls: 2s", "plan.yaml:17: kinds.employee.polls: is not a key that a plan knows here; use one of as, fields, filter, join, key, mode, poll, schema, table"},
+		"an unknown key":                   {"poll: 2s", "polls: 2s", "plan.yaml:17: kinds.employee.polls: is not a key that a plan knows here; use one of as, fields, filter, join, key, mode, poll, quiet, schema, table"},
 		"a missing key":                    {"    as: m\n", "", "plan.yaml:5: kinds.employee: lacks the key as; add it"},
 		"a missing section":                {"timezone: Europe/Copenhagen\n", "", "plan.yaml:1: lacks the key timezone; add it"},
 		"an unknown kind":                  {"employee:\n", "employe:\n", "plan.yaml:4: kinds.employe: is not a record kind of the portal; did you mean employee?"},

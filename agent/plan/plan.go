@@ -23,6 +23,8 @@
 //	      language: {value: da}
 //	    filter: "m.Status <> 'X'"          # rows for which it is not true stay at home
 //	    poll: 2s
+//	    quiet: ["12:00-12:30"]             # times of day, in the plan's timezone, in which the kind is not looked at
+//	quiet: ["06:00-08:00", "22:00-02:00"]  # the same for every kind
 //	inbox:
 //	  absence:                             # a type of report
 //	    table: PortalIndberetning
@@ -32,6 +34,14 @@
 //	      Fra: fields.first_day
 //	      Art: {from: fields.absence_type_no, map: {"1": F}}
 //	      Kilde: {value: portal}
+//	  mileage:
+//	    schema: dbo
+//	    procedure: IndlaesKoersel          # called instead, in the transaction that keeps the report's id
+//	    id: RapportID                      # parameter for the report's id
+//	    parameters: {Nr: employee_no, Km: fields.distance}
+//	    status: Status                     # OUTPUT parameter with a whole number; without it what the procedure returns
+//	    message: Besked                    # OUTPUT parameter with what the employee is told of a refusal
+//	    later: [90]                        # statuses that mean try again later. 0 is taken; all others refuse
 //
 // A column reference is alias.column: everything after the first point is the column's name, quoted for
 // the database at hand. expr and filter are the customer's own SQL and used word for word inside
@@ -50,6 +60,7 @@ import (
 	"time"
 	_ "time/tzdata" // Windows has no timezone database that Go reads
 
+	"lessor.dk/portalsync/agent/source"
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/protocol/record"
 )
@@ -65,6 +76,8 @@ type Plan struct {
 	Mode Mode
 	// Kinds are the planned kinds, parents before children.
 	Kinds []*Kind
+	// Quiet are the times of day in which no kind is looked at. They are part of every kind's.
+	Quiet []source.Window
 	// Inboxes say where reports go, in the order of the file.
 	Inboxes []*Inbox
 }
@@ -108,7 +121,9 @@ type Kind struct {
 	// Mode is the plan's, or [Compare].
 	Mode Mode
 	Poll time.Duration
-	Line int
+	// Quiet are the times of day in which the kind is not looked at: the plan's and the kind's own, in the plan's timezone.
+	Quiet source.Quiet
+	Line  int
 }
 
 // Join adds a table's columns to a kind's rows.
@@ -162,25 +177,6 @@ type Field struct {
 	Line  int
 }
 
-// Inbox says how a report of one type becomes a row of the main system.
-type Inbox struct {
-	Type    string
-	Table   Table
-	ID      string
-	Columns []InboxColumn
-	Line    int
-}
-
-// InboxColumn is one column of an inbox row. From is employee_no, submitted_at, report_id, type or
-// fields.NAME; empty means the constant Value. Map translates; a value it does not list refuses the report.
-type InboxColumn struct {
-	Name  string
-	From  string
-	Value string
-	Map   map[string]string
-	Line  int
-}
-
 // Load reads and checks a plan file.
 func Load(path string) (*Plan, error) {
 	b, err := os.ReadFile(path)
@@ -198,16 +194,6 @@ func (p *Plan) Kind(name string) *Kind {
 	for _, k := range p.Kinds {
 		if k.Record.Name == name {
 			return k
-		}
-	}
-	return nil
-}
-
-// Inbox returns where reports of a type go, or nil.
-func (p *Plan) Inbox(reportType string) *Inbox {
-	for _, in := range p.Inboxes {
-		if in.Type == reportType {
-			return in
 		}
 	}
 	return nil
@@ -296,12 +282,12 @@ func (p *Plan) Hash() string {
 	for _, k := range p.Kinds {
 		k.describe(h)
 		fmt.Fprintf(h, "poll %d\n", k.Poll)
+		if len(k.Quiet.Windows) > 0 {
+			fmt.Fprintf(h, "quiet %v\n", k.Quiet.Windows)
+		}
 	}
 	for _, in := range p.Inboxes {
-		fmt.Fprintf(h, "inbox %q %q %q\n", in.Type, in.Table, in.ID)
-		for _, c := range in.Columns {
-			fmt.Fprintf(h, "column %q %q %q %q\n", c.Name, c.From, c.Value, c.Map)
-		}
+		in.describe(h)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
