@@ -66,6 +66,7 @@ var layers = map[string][]string{
 // receiver/e2e stages the built programs as the installer does, asks the agent's socket, and signs with its key.
 var testLayers = map[string][]string{
 	"protocol":               {"protocol/protocoltest"},
+	"agent":                  {"agent/source/sqlite"},
 	"agent/source/sqlite":    {"agent/inbox", "agent/source/sourcetest"},
 	"agent/source/sqlserver": {"agent/source/sourcetest"},
 	"receiver/e2e":           {"protocol", "agent/capture", "agent/daemon", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/report", "receiver/store", "receiver/store/storetest", "receiver/testenv", "receiver/web", "receiver/writer", "installer/compare", "installer/stage"},
