@@ -51,6 +51,7 @@ type portal struct {
 
 	digests   []protocol.DigestRequest
 	outcomes  []protocol.Verification
+	refuses   map[string]bool // keys whose rows the portal does not take
 	guardRows int // a cut that deletes more rows of a kind than this is stopped; 0 is no guard
 }
 
@@ -259,6 +260,9 @@ func (p *portal) row(k *recordKind, s *protocol.SectionSchema, r *protocol.Decod
 		return
 	}
 	key := string([]byte(r.Values[s.Key[0]].S))
+	if p.refuses[key] {
+		return // a dead letter
+	}
 	if row, ok := k.rows[key]; r.Op == protocol.Keep {
 		if row.snapshot = k.status.Snapshot; ok {
 			k.rows[key] = row

@@ -109,6 +109,30 @@ func TestVerifyFindsWhatIsSpoiltAndOnlyRepairMendsIt(t *testing.T) {
 	})
 }
 
+// N1: a row that cannot be sent is no difference, whatever the portal has of it.
+func TestVerifyDoesNotCallARowThatCannotBeSentADifference(t *testing.T) {
+	verifying(t, source.DigestNone, capture.Config{}, func(b *bench) {
+		b.src.put("employee", "Birgit", "K00002")
+		b.pass(time.Minute)
+		b.src.mu.Lock()
+		b.src.fork("employee").bad = map[string]bool{"K00001": true, "K00003": true}
+		b.src.mu.Unlock()
+		b.src.put("employee", "nul\x00", "K00002")
+		b.pass(time.Minute)
+		b.to.with(func() { delete(b.to.kinds["employee"].rows, "K00003") })
+		batches := len(b.to.headers)
+		if v := b.verify(true)["employee"]; !v.Equal() || v.Unreadable != 3 {
+			b.t.Errorf("outcome = %+v, want equal and 3 that cannot be sent", v)
+		}
+		if n := len(b.to.headers) - batches; n != 0 {
+			b.t.Errorf("batches = %d, want none", n)
+		}
+		if got := b.to.names("employee"); got["K00001"] != "Aase" || got["K00002"] != "Birgit" {
+			b.t.Errorf("rows = %q, %q; want their last good state", got["K00001"], got["K00002"])
+		}
+	})
+}
+
 // A row that changes while it is looked at is no difference.
 func TestVerifyDoesNotCallAMovingRowADifference(t *testing.T) {
 	verifying(t, source.DigestNone, capture.Config{Poll: 100 * time.Millisecond}, func(b *bench) {
