@@ -204,7 +204,11 @@ func (s *server) glances() [][]driver.Value {
 		if t.tracked {
 			tracked, begin = t.object, t.begin
 		}
-		stamp := int64(crc32.ChecksumIEEE(fmt.Append(nil, t.columns, t.key)))
+		visible := slices.Clone(t.columns)
+		for i := range visible {
+			visible[i].readable = true // a right to a column is no part of the definition
+		}
+		stamp := int64(crc32.ChecksumIEEE(fmt.Append(nil, visible, t.key)))
 		sees := int64(0)
 		if t.sees {
 			sees = 1

@@ -165,6 +165,7 @@ func TestPollStatements(t *testing.T) {
 		{"When the definition changed: keys.", indexesSQL},
 		{"When the definition changed: whether the server accepts the plan's SQL, without running it (trap 12: no SHOWPLAN).", describeSQL},
 		{"Every quarter of an hour: about how many rows.", estimateSQL},
+		{"At agent plan check: C, the history of clean-ups (trap 14).", cleanupSQL},
 		{"Every reading session.", readSession},
 		{"The session that writes reports (trap 13: row counts stay on).", writeSession},
 	})

@@ -2,6 +2,7 @@ package sqlserver
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ func (s *Source) Inspect(ctx context.Context) ([]plan.Finding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inspect the main system: %w", classify(ctx, err))
 	}
-	findings := s.inspectDatabase()
+	findings := append(s.inspectDatabase(), s.inspectCleanup(ctx, tx.tx)...)
 	for _, k := range s.plan.Kinds {
 		key := "kinds." + k.Record.Name
 		l := tx.layouts[k.Record.Name]
@@ -57,6 +58,27 @@ func (s *Source) inspectDatabase() []plan.Finding {
 			"and a read waits for writers", f.Database))
 	}
 	return findings
+}
+
+// cleanupSQL asks when the clean-up of change data last ran (trap 14: it can die, and needs a restart of the server then).
+const cleanupSQL = `SELECT DATEDIFF(hour, MAX(h.start_time), GETDATE()) FROM dbo.MSChange_tracking_history AS h`
+
+// cleanupIdle is how long a clean-up, which runs every half hour, may not have run.
+const cleanupIdle = 48
+
+// inspectCleanup tells of a clean-up that stands still. Where the account may not ask, or there is no history, it tells
+// nothing.
+func (s *Source) inspectCleanup(ctx context.Context, q querier) []plan.Finding {
+	var hours sql.NullInt64
+	if s.mode != plan.ChangeTracking {
+		return nil
+	}
+	err := each(ctx, q, cleanupSQL, nil, func(rows *sql.Rows) error { return rows.Scan(&hours) })
+	if err != nil || hours.Int64 < cleanupIdle {
+		return nil
+	}
+	return []plan.Finding{{Key: "mode", Line: 1, Text: fmt.Sprintf("the server's clean-up of change data last ran %d hours ago; "+
+		"its side tables grow until reading them is slow, so look at CHANGE_RETENTION and AUTO_CLEANUP, and restart the server if they are right", hours.Int64)}}
 }
 
 // Facts is what the source knows of its database.

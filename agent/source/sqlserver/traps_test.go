@@ -153,6 +153,18 @@ func TestTraps(t *testing.T) {
 				t.Errorf("%s\n%s", readSession, writeSession)
 			}
 		},
+		"trap 14: a clean-up of change data that stands still is told": func(t *testing.T, s *server) {
+			s.rows = func(_ context.Context, query string, _ []driver.NamedValue) (driver.Rows, error) {
+				if query == cleanupSQL {
+					return resultOf([]driver.Value{int64(72)}), nil
+				}
+				return resultOf(), nil
+			}
+			found, err := s.source(t, fakePlan).Inspect(t.Context())
+			if err != nil || len(found) != 1 || found[0].Stop || !strings.Contains(found[0].Text, "72 hours ago") {
+				t.Errorf("Inspect = %v, %v, want a note", found, err)
+			}
+		},
 		"trap 15: a poll's statements are the same each time, and no parameter is declared by its length": func(t *testing.T, s *server) {
 			src := s.source(t, fakePlan)
 			s.begin(t, src).Close()

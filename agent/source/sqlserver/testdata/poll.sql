@@ -68,6 +68,9 @@ SELECT COALESCE(SUM(p.rows), 0)
 FROM   sys.partitions AS p
 WHERE  p.object_id = @p1 AND p.index_id IN (0, 1)
 
+-- At agent plan check: C, the history of clean-ups (trap 14).
+SELECT DATEDIFF(hour, MAX(h.start_time), GETDATE()) FROM dbo.MSChange_tracking_history AS h
+
 -- Every reading session.
 SET LOCK_TIMEOUT %d; SET DEADLOCK_PRIORITY LOW; SET NOCOUNT ON; SET XACT_ABORT OFF; SET LANGUAGE us_english;
 

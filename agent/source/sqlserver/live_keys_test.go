@@ -1,0 +1,107 @@
+package sqlserver_test
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+
+	"lessor.dk/portalsync/agent/plan"
+	"lessor.dk/portalsync/agent/source/sqlserver"
+	"lessor.dk/portalsync/protocol"
+)
+
+// TestChunksByAnyKey reads a table one row at a time in the order of a key of each type that can be one. The server's own
+// order counts: of a uniqueidentifier the last group first, of a text the column's collation.
+func TestChunksByAnyKey(t *testing.T) {
+	address := live(t)
+	db, err := sql.Open("sqlserver", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	keys := map[string][]string{
+		"int":               {"-2147483648", "-1", "0", "2147483647"},
+		"bigint":            {"-9223372036854775808", "0", "9223372036854775807"},
+		"decimal(20,5)":     {"-1.00001", "0.00001", "123456789012345.00000"},
+		"money":             {"-0.0001", "0", "922337203685477.5807"},
+		"varchar(20)":       {"'A'", "'Aa'", "'b'", "'ø'", "'Z'", "'o''x'", "''"},
+		"nvarchar(20)":      {"N'A'", "N'ł'", "N'ø'", "N'Å'", "N'aa'"},
+		"char(5)":           {"'1'", "'10'", "'2'"},
+		"date":              {"'0001-01-01'", "'2024-02-29'", "'9999-12-31'"},
+		"datetime":          {"'1753-01-01'", "'2026-01-01T10:00:00.000'", "'2026-01-01T10:00:00.003'", "'2026-01-01T10:00:00.007'", "'2026-01-01T10:00:00.997'"},
+		"datetime2(6)":      {"'2026-01-01T10:00:00.000001'", "'2026-01-01T10:00:00.000002'", "'2026-01-01T10:00:00.1'"},
+		"smalldatetime":     {"'2026-01-01T10:00:00'", "'2026-01-01T10:01:00'"},
+		"time(6)":           {"'00:00:00'", "'23:59:59.999999'"},
+		"uniqueidentifier":  {"'00000001-0000-0000-0000-000000000000'", "'00000000-0000-0000-0000-000000000001'", "'01000000-0000-0000-0000-000000000000'"},
+		"float":             {"-1.5", "0.1", "1e300"},
+		"varbinary(8)":      {"0x00", "0x00AB", "0xFF"},
+		"datetimeoffset(3)": {"'2026-01-01T10:00:00+02:00'", "'2026-01-01T09:00:00+00:00'"},
+	}
+	for typ, values := range keys {
+		t.Run(typ, func(t *testing.T) {
+			emptied(t, db)
+			if _, err := db.Exec("CREATE TABLE Typer (K " + typ + " NOT NULL PRIMARY KEY, Navn nvarchar(20) NOT NULL)"); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range values {
+				if _, err := db.Exec(fmt.Sprintf("INSERT INTO Typer (K, Navn) VALUES (%s, N'%d')", v, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var want []string
+			rows, err := db.Query("SELECT Navn FROM Typer ORDER BY K")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var name string
+				if err := rows.Scan(&name); err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, name)
+			}
+			expr := "CONVERT(nvarchar(60), t.K)"
+			if strings.HasPrefix(typ, "varbinary") {
+				expr = "CONVERT(nvarchar(60), t.K, 1)"
+			}
+			p, err := plan.Parse("plan.yaml", []byte("version: 1\ntimezone: Europe/Copenhagen\nkinds:\n  department: {table: Typer, as: t, key: K, mode: compare, fields: {department_no: {expr: '"+expr+"'}, name: t.Navn}}\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := inChunks(t, address, p, len(want)+2); strings.Join(got, " ") != strings.Join(want, " ") {
+				t.Errorf("read %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// inChunks reads one row at a time, at most so many times.
+func inChunks(t *testing.T, address string, p *plan.Plan, most int) (names []string) {
+	t.Helper()
+	s, err := sqlserver.Open(address, p, sqlserver.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	tx, err := s.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Close()
+	var after []byte
+	for range most {
+		last, done, err := tx.Chunk(t.Context(), "department", after, 1, func(r *protocol.Row) error {
+			names = append(names, r.Values[1].S)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after = last; done {
+			break
+		}
+	}
+	return names
+}
