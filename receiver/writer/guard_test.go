@@ -161,11 +161,12 @@ func TestGuard(t *testing.T) {
 				b.open()
 				b.cut(append(many(15, func(no string) row { return employee(no, "87654321") }), all[25:]...))
 				b.is("employee", "ok")
+				b.cut(many(30, func(no string) row { return employee(no, "87654321") }))
 				b.cut(all[:15], part)
 				b.open()
-				b.cut(append(many(15, func(no string) row { return employee(no, "87654321") }), all[15:25]...))
+				b.cut(all[15:25])
 				b.is("employee", "ok")
-				b.blank(15)
+				b.blank(25)
 			},
 			"a sweep that follows a stop waits for a person, though it deletes nothing": func(_ *testing.T, b *bench) {
 				b.thirty()
