@@ -11,7 +11,7 @@ import (
 )
 
 // passwordVariable holds the login's password where no file does, for service managers that hand over credentials so.
-const passwordVariable = "PORTALSYNC_MAIN_SYSTEM_PASSWORD"
+const passwordVariable = "PORTALSYNC_MAIN_SYSTEM_PASSWORD" //nolint:gosec // a name, not a password
 
 // check says what is wrong with the settings of the main system. It never shows the address, which may hold a password.
 func (m *MainSystem) check() (err error) {

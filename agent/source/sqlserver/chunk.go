@@ -124,7 +124,7 @@ func (l *layout) keyArgument(place int, v protocol.Value) any {
 	for _, f := range l.kind.Fields {
 		if f.Name == l.kind.Record.Key[place] && v.Kind == protocol.Int {
 			if f.Type == record.Date {
-				return parameter(cell.Format(f.Field, v, time.UTC))
+				return parameter(cell.Format(f.Field, v, time.UTC) + "T00:00:00")
 			}
 			return parameter(fmt.Sprint(v.N))
 		}

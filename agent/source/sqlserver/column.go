@@ -95,7 +95,8 @@ func (c column) keyProblem() string {
 
 // typed writes a parameter or literal as a value of exactly the column's type, so that the server converts the value
 // once and seeks the column's index. A text becomes the column's code page in the column's collation; every other type
-// but the whole numbers is passed as text in the spelling that keyText gives.
+// but the whole numbers is passed as text in the spelling that keyText gives: moments in that of ISO 8601 with a T, which no
+// setting of language or date format changes.
 func (c column) typed(value string) string { return c.cast("CAST", "CONVERT", value) }
 
 // tried is typed for a value that may not be one of the type; it is null then.
@@ -105,10 +106,6 @@ func (c column) cast(cast, convert, value string) string {
 	switch {
 	case c.collation != "":
 		return fmt.Sprintf("%s(%s COLLATE %s AS %s)", cast, value, c.collation, c.spelled())
-	case c.typ == "date":
-		return fmt.Sprintf("%s(date, %s, 23)", convert, value)
-	case c.typ == "datetime" || c.typ == "smalldatetime" || c.typ == "datetime2":
-		return fmt.Sprintf("%s(%s, %s, 126)", convert, c.spelled(), value)
 	case slices.Contains(binaryTypes, c.typ):
 		return fmt.Sprintf("%s(%s, %s, 2)", convert, c.spelled(), value)
 	}

@@ -112,7 +112,7 @@ func TestTroubleAtBegin(t *testing.T) {
 func TestCancelWithinASecond(t *testing.T) {
 	s := newServer()
 	s.rows = func(ctx context.Context, _ string, _ []driver.NamedValue) (driver.Rows, error) {
-		return &result{rows: [][]driver.Value{{int64(1), "Salg"}}, wait: ctx}, nil
+		return &result{rows: [][]driver.Value{{int64(1), "Salg"}}, wait: func() error { <-ctx.Done(); return ctx.Err() }}, nil
 	}
 	tx := s.begin(t, s.source(t, fakePlan))
 	ctx, cancel := context.WithCancel(t.Context())

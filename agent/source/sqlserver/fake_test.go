@@ -251,13 +251,13 @@ func (s *server) indexes(object int64) [][]driver.Value {
 	return list
 }
 
-// result is a statement's rows. broken ends them with an error; wait blocks the next one until the context ends.
+// result is a statement's rows. broken ends them with an error; wait blocks the next one and ends them.
 type result struct {
 	rows   [][]driver.Value
 	types  []string
 	next   *result
 	broken error
-	wait   context.Context
+	wait   func() error
 }
 
 func resultOf(rows ...[]driver.Value) *result { return &result{rows: rows} }
@@ -275,8 +275,7 @@ func (r *result) Close() error { return nil }
 func (r *result) Next(dest []driver.Value) error {
 	if len(r.rows) == 0 {
 		if r.wait != nil {
-			<-r.wait.Done()
-			return r.wait.Err()
+			return r.wait()
 		}
 		if r.broken != nil {
 			return r.broken

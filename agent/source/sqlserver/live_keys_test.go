@@ -62,6 +62,9 @@ func TestChunksByAnyKey(t *testing.T) {
 				}
 				want = append(want, name)
 			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
 			expr := "CONVERT(nvarchar(60), t.K)"
 			if strings.HasPrefix(typ, "varbinary") {
 				expr = "CONVERT(nvarchar(60), t.K, 1)"

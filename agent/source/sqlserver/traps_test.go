@@ -203,12 +203,8 @@ func TestStatementsAvoid(t *testing.T) {
 		`(?i)NOLOCK|READUNCOMMITTED`:            "rows that were never committed are nobody's",
 		`(?i)\b(INSERT|UPDATE|DELETE|MERGE)\b`:  "reading writes nothing",
 	}
-	files, err := filepath.Glob("testdata/*.sql")
-	if err != nil || len(files) < 5 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
-	for _, file := range files {
-		b, err := os.ReadFile(file)
+	for _, file := range []string{"poll", "change-tracking", "rowversion", "compare", "business-central"} {
+		b, err := os.ReadFile(filepath.Join("testdata", file+".sql"))
 		if err != nil {
 			t.Fatal(err)
 		}

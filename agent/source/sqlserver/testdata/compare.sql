@@ -21,7 +21,7 @@ SELECT TOP (@p1) (CONCAT(f.Nr, '/', CONVERT(varchar(10), f.Dag, 23), '/', f.Id))
        f.[Dag],
        f.[Id]
 FROM   [rapport].[Fravær] AS f
-WHERE  f.[Nr] = CAST(@p2 COLLATE Danish_Norwegian_CI_AS AS varchar(20)) AND f.[Dag] = CONVERT(date, @p3, 23) AND f.[Id] > CAST(@p4 AS uniqueidentifier)
+WHERE  f.[Nr] = CAST(@p2 COLLATE Danish_Norwegian_CI_AS AS varchar(20)) AND f.[Dag] = CAST(@p3 AS date) AND f.[Id] > CAST(@p4 AS uniqueidentifier)
 AND    f.[Id] IS NOT NULL
 ORDER  BY f.[Nr], f.[Dag], f.[Id]
 OPTION (MAXDOP 1)
@@ -35,7 +35,7 @@ SELECT TOP (@p1) (CONCAT(f.Nr, '/', CONVERT(varchar(10), f.Dag, 23), '/', f.Id))
        f.[Dag],
        f.[Id]
 FROM   [rapport].[Fravær] AS f
-WHERE  f.[Nr] = CAST(@p2 COLLATE Danish_Norwegian_CI_AS AS varchar(20)) AND f.[Dag] > CONVERT(date, @p3, 23)
+WHERE  f.[Nr] = CAST(@p2 COLLATE Danish_Norwegian_CI_AS AS varchar(20)) AND f.[Dag] > CAST(@p3 AS date)
 AND    f.[Id] IS NOT NULL
 ORDER  BY f.[Nr], f.[Dag], f.[Id]
 OPTION (MAXDOP 1)
