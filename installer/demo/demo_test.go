@@ -19,6 +19,8 @@ func TestConfigRefuses(t *testing.T) {
 		"a database without a plan":       {Config{MainSystem: "main.db"}, "--plan belong together"},
 		"a plan without a database":       {Config{Plan: "plan.yaml"}, "--plan belong together"},
 		"a size of somebody else's data":  {Config{MainSystem: "main.db", Plan: "plan.yaml", Employees: 5}, "leave it out"},
+		"two main systems":                {Config{MainSystem: "main.db", Plan: "plan.yaml", SQLServer: "sqlserver://h?database=d"}, "give one of them"},
+		"a server's address that is none": {Config{SQLServer: "Server=h;Password=hemmelig"}, "--sqlserver is no address"},
 		"a company of less than nobody":   {Config{Employees: -1}, "at least one"},
 		"a plan that is not there at all": {Config{MainSystem: "main.db", Plan: "nowhere.yaml"}, ""},
 	}

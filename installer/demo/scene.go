@@ -43,7 +43,7 @@ type scene struct {
 	capturing *stage.Process
 }
 
-// openScene builds the programs and the main system and writes all settings. It starts nothing.
+// openScene makes the main system, builds the programs and writes all settings. It starts nothing.
 func openScene(ctx context.Context, out io.Writer, dir string, cfg Config) (*scene, error) {
 	s := &scene{out: out, dir: dir, mainSystem: cfg.mainSystem(dir), planFile: filepath.Join(dir, "plan.yaml"), keep: cfg.Data != ""}
 	if cfg.MainSystem != "" {
@@ -56,16 +56,10 @@ func openScene(ctx context.Context, out io.Writer, dir string, cfg Config) (*sce
 			return nil, fmt.Errorf("find the plan: %w", err)
 		}
 	}
-	err := s.step("building agent and receiver", func() (err error) {
-		s.programs, err = stage.Build(ctx, dir)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
 	for _, step := range []func() error{
-		func() error { return s.found(ctx, cfg) },
+		func() error { return s.found(ctx, cfg) }, // first: a database that is refused is refused at once
 		func() error { return s.track(ctx) },
+		func() error { return s.build(ctx) },
 		func() error { return s.settle(ctx) },
 	} {
 		if err := step(); err != nil {
@@ -73,6 +67,13 @@ func openScene(ctx context.Context, out io.Writer, dir string, cfg Config) (*sce
 		}
 	}
 	return s, nil
+}
+
+func (s *scene) build(ctx context.Context) error {
+	return s.step("building agent and receiver", func() (err error) {
+		s.programs, err = stage.Build(ctx, s.dir)
+		return err
+	})
 }
 
 // path returns the path of a file in the scene's directory.
@@ -126,7 +127,7 @@ func (s *scene) foundOnServer(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer main.Close()
-	err = s.step("founding "+company.Name+" in SQL Server", func() (err error) {
+	err = s.step("founding "+company.Name+" in SQL Server, unless it is there", func() (err error) {
 		s.founded, err = main.Found(ctx, company.Config{Employees: cfg.Employees})
 		return err
 	})
