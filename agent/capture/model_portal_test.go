@@ -52,7 +52,7 @@ type portal struct {
 	digests   []protocol.DigestRequest
 	outcomes  []protocol.Verification
 	refuses   map[string]bool // keys whose rows the portal does not take
-	guardRows int // a cut that deletes more rows of a kind than this is stopped; 0 is no guard
+	guardRows int             // a cut that deletes more rows of a kind than this is stopped; 0 is no guard
 }
 
 type recordKind struct {

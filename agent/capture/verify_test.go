@@ -281,7 +281,7 @@ func TestVerifyDoesNotStarveTheChangeStream(t *testing.T) {
 		b.pass(time.Minute)
 		b.equal()
 		b.src.mu.Lock()
-		b.src.read = func(string) { time.Sleep(2 * time.Second) } // a slow main system
+		b.src.read = func(string) { <-time.After(2 * time.Second) } // a slow main system
 		b.src.mu.Unlock()
 		go func() { _ = b.c.Verify(t.Context(), false, func(capture.VerifyNews) {}) }()
 		b.pass(5 * time.Second)

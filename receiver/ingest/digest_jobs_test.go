@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"lessor.dk/portalsync/protocol"
 )
@@ -69,8 +70,9 @@ func TestFewDigestsAreReadAtOnce(t *testing.T) {
 			go func() { _, _ = d.answer(asking(t.Context()), protocol.DigestRequest{Stream: stream + 1}, read) }()
 		}
 		synctest.Wait()
-		if _, err := d.answer(asking(t.Context()), protocol.DigestRequest{Stream: 99}, read); !errors.Is(err, busy) {
-			t.Errorf("err = %v, want busy", err)
+		begun := time.Now()
+		if _, err := d.answer(asking(t.Context()), protocol.DigestRequest{Stream: 99}, read); !errors.Is(err, busy) || time.Since(begun) > 0 {
+			t.Errorf("err = %v after %v, want busy at once", err, time.Since(begun))
 		}
 		close(finish)
 		synctest.Wait()
