@@ -53,7 +53,9 @@ func (n *need) add(k *plan.Kind) {
 }
 
 // tracks reports whether any table must be tracked.
-func tracks(list []need) bool { return slices.ContainsFunc(list, func(n need) bool { return n.tracked }) }
+func tracks(list []need) bool {
+	return slices.ContainsFunc(list, func(n need) bool { return n.tracked })
+}
 
 // trackedTables are the tables whose changes the plan has tracked.
 func trackedTables(list []need) []plan.Table {
