@@ -47,8 +47,14 @@ func digestsOf(b *testing.B, url string) {
 	for name, ask := range map[string]func() error{
 		"sums":         func() error { _, err := s.DigestSums(b.Context(), of, bits); return err },
 		"content sums": func() error { _, err := s.DigestSums(b.Context(), content, bits); return err },
-		"one bucket":   func() error { _, _, err := s.DigestPairs(b.Context(), of, bits, []int{7}, 0, protocol.MaxDigestPairs); return err },
-		"a key":        func() error { _, _, err := s.DigestKeys(b.Context(), of, []uint64{1}, 0, protocol.MaxDigestKeyBytes); return err },
+		"one bucket": func() error {
+			_, _, err := s.DigestPairs(b.Context(), of, bits, []int{7}, 0, protocol.MaxDigestPairs)
+			return err
+		},
+		"a key": func() error {
+			_, _, err := s.DigestKeys(b.Context(), of, []uint64{1}, 0, protocol.MaxDigestKeyBytes)
+			return err
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
