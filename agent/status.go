@@ -46,6 +46,14 @@ func printStatus(w io.Writer, s *daemon.Status) {
 	for _, l := range c.Loading {
 		fmt.Fprintf(w, "loading %s: %d of about %d rows\n", l.Kind, l.Rows, l.Total)
 	}
+	if l := s.Load; l != nil {
+		perMinute := time.Duration(float64(l.Spent) / max(1, time.Since(s.Started).Minutes()))
+		fmt.Fprintf(w, "main system: %s of its time a minute", perMinute.Round(time.Millisecond))
+		if l.Budget > 0 {
+			fmt.Fprintf(w, ", of %s allowed; waited %s for that", l.Budget, l.Waited.Round(time.Second))
+		}
+		fmt.Fprintln(w)
+	}
 	if c.Error != "" {
 		fmt.Fprintf(w, "%s [%s, since %s]\n", c.Error, c.Code, time.UnixMilli(c.Since).Format(time.DateTime))
 	}

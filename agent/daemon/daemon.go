@@ -77,7 +77,13 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return follow.Run(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
-	status := func() Status { return d.status(id, follow.Status(), in.Status(), client.Trouble()) }
+	status := func() Status {
+		s := d.status(id, follow.Status(), in.Status(), client.Trouble())
+		if l, counted := src.Load(); counted {
+			s.Load = &Load{Spent: l.Spent, Waited: l.Waited, Budget: l.Budget}
+		}
+		return s
+	}
 	g.Go(func() error { return d.tell(ctx, status, follow.Verify) })
 	g.Go(func() error { return d.attend(ctx, managerOf(os.Getenv), status) })
 	err = g.Wait()

@@ -31,6 +31,14 @@ type Status struct {
 	Waiting  int                  `json:"reports_waiting"`        // held, not yet in the main system
 	Inbox    string               `json:"inbox_error,omitempty"`  // why reports wait
 	Trouble  *protocol.Trouble    `json:"receiver_err,omitempty"` // the last on the way to the receiver; nil if there was none
+	Load     *Load                `json:"main_system_load,omitempty"`
+}
+
+// Load is what reading cost the main system's database since the agent started; nil where that is not counted.
+type Load struct {
+	Spent  time.Duration `json:"spent_ns"`            // from each request to its last row
+	Waited time.Duration `json:"waited_ns"`           // for the budget
+	Budget time.Duration `json:"budget_ns,omitempty"` // of each minute; 0 is no limit
 }
 
 // statusLimit bounds a status read from a socket, in bytes.
