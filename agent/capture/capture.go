@@ -87,6 +87,7 @@ type Capture struct {
 	polls   []time.Time // when each planned kind is looked at next
 	enc     *protocol.Encoder
 	cells   []protocol.Value // scratch for rows with documents
+	uploads *uploads
 
 	session *session            // nil while CLOSED
 	gen     protocol.Generation // that was opened last; 0 before the first
@@ -114,6 +115,7 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 	return &Capture{
 		src:      src,
 		recv:     recv,
+		uploads:  newUploads(recv),
 		cfg:      cfg,
 		log:      cfg.Log.With("tenant", int64(cfg.Tenant), "stream", int64(cfg.Stream)),
 		planned:  planned,

@@ -196,7 +196,7 @@ func (c *Capture) giveUp(ctx context.Context, m *comparison, why string) {
 func (c *Capture) pair(m *comparison, r *protocol.Row) (p protocol.Pair, keep, ok bool, err error) {
 	sent := r
 	if len(m.k.documents) > 0 && r.Op != protocol.Keep && r.Op != protocol.Delete {
-		if sent, keep, err = c.nameDocuments(m, r); err != nil {
+		if sent, keep, err = c.nameDocuments(m.k, &m.cells, r, nil); err != nil {
 			return p, false, false, err
 		}
 	}
@@ -211,25 +211,6 @@ func (c *Capture) pair(m *comparison, r *protocol.Row) (p protocol.Pair, keep, o
 	}
 	p, err = m.hasher.Pair(m.k.Schema, &key)
 	return p, true, err == nil, nil
-}
-
-// nameDocuments returns the row with the names of its documents, as they are sent, without sending them.
-func (c *Capture) nameDocuments(m *comparison, r *protocol.Row) (named *protocol.Row, tooLarge bool, err error) {
-	m.cells = append(m.cells[:0], r.Values...)
-	for _, i := range m.k.documents {
-		if r.Values[i].IsNull() {
-			continue
-		}
-		if len(r.Values[i].S) > protocol.MaxBlobBytes {
-			return r, true, nil
-		}
-		name, err := c.recv.BlobName([]byte(r.Values[i].S))
-		if err != nil {
-			return nil, false, fmt.Errorf("name a document of %s: %w", m.k.name(), err)
-		}
-		m.cells[i] = protocol.TextValue(name)
-	}
-	return &protocol.Row{Op: r.Op, Version: r.Version, Values: m.cells}, false, nil
 }
 
 // pass reads the next piece of the kind and calls met for every row that has a key. It reports whether the kind ends.

@@ -40,6 +40,7 @@ type table struct {
 	epoch    string
 	err      error
 	bad      map[string]bool // keys of rows that are left out
+	huge     map[string]bool // keys of rows whose document is too large
 	sorted   []string        // keys of rows; nil until they are asked for
 }
 
@@ -119,6 +120,9 @@ func (m *mainSystem) set(t *table, kind, key, name string) {
 			values[i] = protocol.TextValue(name)
 		case f.Name == "content":
 			values[i] = protocol.BytesValue("content of " + key)
+			if t.huge[key] {
+				values[i] = protocol.BytesValue(strings.Repeat("x", protocol.MaxBlobBytes+1))
+			}
 		case f.Type == "bool":
 			values[i] = protocol.BoolValue(true)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"lessor.dk/portalsync/agent/source"
 	"lessor.dk/portalsync/protocol"
@@ -12,9 +11,6 @@ import (
 
 // errNoRoom reports rows that do not fit: those of a cut into the window, those of a chunk into a batch.
 var errNoRoom = errors.New("no room")
-
-// uploadPatience bounds the upload of one document: the source's transaction is open meanwhile.
-const uploadPatience = time.Minute
 
 // packer encodes the rows of one cut or chunk into batches.
 type packer struct {
@@ -37,6 +33,7 @@ func (c *Capture) pack(st source.State, batches, bytes int) *packer {
 	if c.enc.Rows() > 0 {
 		c.enc = protocol.NewEncoder() // rows of a cut or chunk that was given up
 	}
+	_ = c.uploads.wait() // and its documents
 	return &packer{c: c, batches: batches, bytes: bytes, sizes: map[*kind]int{}, head: protocol.Header{
 		StreamHeader: protocol.StreamHeader{Tenant: c.cfg.Tenant, Stream: c.cfg.Stream, Gen: s.gen, Seq: s.next},
 		Lineage:      st.Lineage,
@@ -70,9 +67,10 @@ func (p *packer) fault(err error, doing, kind string) error {
 func (p *packer) row(ctx context.Context, k *kind, r *protocol.Row) error {
 	sent := r
 	if len(k.documents) > 0 {
+		var tooLarge bool
 		var err error
-		sent, err = p.upload(ctx, k, r)
-		if errors.Is(err, &protocol.Reject{Code: protocol.CodeTooLarge}) {
+		sent, tooLarge, err = p.c.nameDocuments(k, &p.c.cells, r, func(content []byte) error { return p.upload(ctx, k, content) })
+		if tooLarge {
 			return p.leaveOut(ctx, k, r, source.Bad{Kind: k.name(), Field: "document", Rows: 1, Reason: errors.New("the document is too large")})
 		}
 		if err != nil {
@@ -143,8 +141,11 @@ func (p *packer) encode(k *kind, r *protocol.Row) error {
 	return err
 }
 
-// finish makes a batch of what was encoded since the last one.
+// finish makes a batch of what was encoded since the last one. The receiver has the documents that it names.
 func (p *packer) finish() error {
+	if err := p.c.uploads.wait(); err != nil {
+		return err
+	}
 	encoded, err := p.c.enc.Finish(p.head)
 	if err != nil {
 		return fmt.Errorf("encode batch %d: %w", p.head.Seq, err)
@@ -156,28 +157,10 @@ func (p *packer) finish() error {
 	return nil
 }
 
-// upload stores the row's documents and returns the row with their names in place of their content.
-// The receiver has the document before any batch names it.
-func (p *packer) upload(ctx context.Context, k *kind, r *protocol.Row) (*protocol.Row, error) {
-	p.c.cells = append(p.c.cells[:0], r.Values...)
-	for _, i := range k.documents {
-		if r.Values[i].IsNull() {
-			continue
-		}
-		if p.docs++; p.head.Chunk == nil && p.docs > documentCut {
-			return nil, errNoRoom
-		}
-		name, err := p.put(ctx, []byte(r.Values[i].S))
-		if err != nil {
-			return nil, fmt.Errorf("upload a document of %s: %w", k.name(), err)
-		}
-		p.c.cells[i] = protocol.TextValue(name)
+// upload begins to send a document of the row that is read.
+func (p *packer) upload(ctx context.Context, k *kind, content []byte) error {
+	if p.docs++; p.head.Chunk == nil && p.docs > documentCut {
+		return errNoRoom
 	}
-	return &protocol.Row{Op: r.Op, Version: r.Version, Values: p.c.cells}, nil
-}
-
-func (p *packer) put(ctx context.Context, content []byte) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, uploadPatience)
-	defer cancel()
-	return p.c.recv.PutBlob(ctx, content)
+	return p.c.uploads.start(ctx, k.name(), content)
 }
