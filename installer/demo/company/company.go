@@ -1,4 +1,4 @@
-// Package company is the main system of an invented Danish company: a payroll database with employees,
+// Package company is the main system of an invented Danish company, in SQLite or SQL Server: a payroll database with employees,
 // payslips, balances, absences and schedules, and what happens in it while people work.
 // Everything follows from a seed and a date, so two runs make the same company.
 // The names are invented, the CPR numbers fail their check digit.

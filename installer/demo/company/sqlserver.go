@@ -135,9 +135,20 @@ const foundedSQL = `
 SELECT Snapshot, Sporing, Faerdig
 FROM   dbo.PortalSyncDemo`
 
+// systemDatabases is the number of the last database that every server has of its own: master, tempdb, model, msdb.
+const systemDatabases = 4
+
 // foundation looks what is in the database. Tables that are not the company's are an error.
 func (c *Company) foundation(ctx context.Context) (foundation, error) {
 	var f foundation
+	var database string
+	var number int
+	if err := c.db.QueryRowContext(ctx, "SELECT DB_NAME(), DB_ID()").Scan(&database, &number); err != nil {
+		return f, fmt.Errorf("ask for the database's name: %w", err)
+	}
+	if number <= systemDatabases {
+		return f, fmt.Errorf("%s is the server's own database: nothing was done to it; make an empty one for the demo", database)
+	}
 	held, err := c.names(ctx, tablesSQL)
 	if err != nil {
 		return f, fmt.Errorf("list the tables: %w", err)

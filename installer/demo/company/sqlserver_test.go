@@ -178,6 +178,10 @@ func TestServerHoldsTheSameCompany(t *testing.T) {
 func TestServerIsLeftAsItWas(t *testing.T) {
 	c, address := scratch(t)
 	ctx := t.Context()
+	var name string
+	if err := c.db.QueryRowContext(ctx, "SELECT DB_NAME()").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
 	exec := func(statement string) {
 		t.Helper()
 		if _, err := c.db.ExecContext(ctx, statement); err != nil {
@@ -235,6 +239,14 @@ func TestServerIsLeftAsItWas(t *testing.T) {
 	}
 	if left, err := c.names(ctx, tablesSQL); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+	master, err := OpenServer(ctx, strings.Replace(address, "database="+name, "database=master", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	if _, err := master.Found(ctx, cfg); err == nil || !strings.Contains(err.Error(), "master is the server's own database") {
+		t.Errorf("Found in master = %v, want a refusal", err)
 	}
 	if _, err := OpenServer(ctx, strings.ReplaceAll(address, "database=", "databse=")); err == nil || !strings.Contains(err.Error(), "names no database") {
 		t.Errorf("OpenServer without a database = %v", err)
