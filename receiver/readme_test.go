@@ -25,7 +25,7 @@ func TestReadmeHasEverySettingCodeAndMetric(t *testing.T) {
 			t.Errorf("README.md has no line for the setting %s", key)
 		}
 	}
-	for file, names := range map[string]string{"health.go": "^trouble", "../protocol/answer.go": "^Code"} {
+	for file, names := range map[string]string{"health.go": "^trouble", "../protocol/answer.go": "^Code", "store/cause.go": "^Cause"} {
 		for _, code := range stringConstants(t, file, regexp.MustCompile(names)) {
 			if !strings.Contains(string(readme), "`"+code+"`") {
 				t.Errorf("README.md does not say what to do about %s, which is in %s", code, file)

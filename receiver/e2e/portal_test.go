@@ -107,7 +107,7 @@ func (p *portal) fleet(t *testing.T, s *store.Store) {
 			Sentence: "What the agent sends reaches portal.lessor.dk changed or twice (bad-digest): exempt the address from inspection at the proxy."}})
 	held.In(t, func(tx *store.StreamTx) error {
 		return tx.SetKind(t.Context(), protocol.KindStatus{Kind: "employee", State: protocol.KindSweeping, Snapshot: 7, Held: true},
-			"the main system would delete 212 of 240 rows")
+			store.Cause{Code: store.CauseGone, Rows: 212, Sweep: 212})
 	})
 	failing := storetest.NewCompany(t, s, "sund", "Sundets Rederi A/S", now.Add(-time.Hour))
 	checkIn(t, failing, protocol.AgentStatus{State: "failing", Code: "source-gone", Since: now.Add(-20 * time.Minute).UnixMilli(),

@@ -270,7 +270,7 @@ func (m *machine) suspend(t *rapid.T) error {
 	if err != nil || !slices.ContainsFunc(kinds, func(k protocol.KindStatus) bool { return k.Kind == name }) {
 		return err // not opened yet: the portal has no kinds
 	}
-	return m.h.store.SuspendKind(m.ctx, m.c.id.Tenant, m.c.id.Stream, name, "a person stopped it")
+	return m.h.store.SuspendKind(m.ctx, m.c.id.Tenant, m.c.id.Stream, name, store.Cause{Code: store.CausePerson, Note: "a person stopped it"})
 }
 
 func (m *machine) release(t *rapid.T) error {

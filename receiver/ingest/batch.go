@@ -54,11 +54,11 @@ func (in *Ingest) batch(c *call) (any, error) {
 func accepts(s store.Stream, gen protocol.Generation) error {
 	switch {
 	case s.Status == store.StreamSuspended:
-		return &protocol.Reject{Code: protocol.CodeSuspended, Detail: "the stream is suspended: " + s.Cause}
+		return &protocol.Reject{Code: protocol.CodeSuspended, Detail: "the stream is suspended: " + s.Cause.String()}
 	case s.Gen != gen:
 		return &protocol.Reject{Code: protocol.CodeReopen, Detail: fmt.Sprintf("generation %d is over: open the stream again", gen)}
 	case s.Status == store.StreamHeld:
-		return &protocol.Reject{Code: protocol.CodeReopen, Detail: "the stream is held: " + s.Cause + "; open it again"}
+		return &protocol.Reject{Code: protocol.CodeReopen, Detail: "the stream is held: " + s.Cause.String() + "; open it again"}
 	}
 	return nil
 }

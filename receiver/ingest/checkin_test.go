@@ -65,7 +65,7 @@ func TestCheckIn(t *testing.T) {
 	t.Run("a kind's state ends the wait", func(t *testing.T) {
 		known := b.checkIn(0, protocol.CheckInAnswer{})
 		answer := b.polls(20*time.Second, known)
-		b.must(b.store.SuspendKind(t.Context(), b.agent.Tenant, b.agent.Stream, "department", "prøve"))
+		b.must(b.store.SuspendKind(t.Context(), b.agent.Tenant, b.agent.Stream, "department", store.Cause{Code: store.CausePerson, Note: "prøve"}))
 		b.must(b.queue.Wake(t.Context(), b.agent.Tenant, b.agent.Stream))
 		if a := b.soon(answer); a.Kinds[0].State != protocol.KindSuspended {
 			t.Errorf("kinds = %+v", a.Kinds)

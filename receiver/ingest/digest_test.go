@@ -30,7 +30,7 @@ func (b *bench) hold(names ...string) []protocol.Pair {
 		pairs = append(pairs, p)
 	}
 	b.must(b.store.InStream(b.t.Context(), b.agent.Tenant, b.agent.Stream, func(tx *store.StreamTx) error {
-		if err := tx.SetKind(b.t.Context(), protocol.KindStatus{Kind: b.schema.Kind, State: protocol.KindOK}, ""); err != nil {
+		if err := tx.SetKind(b.t.Context(), protocol.KindStatus{Kind: b.schema.Kind, State: protocol.KindOK}, store.Cause{}); err != nil {
 			return err
 		}
 		_, err := tx.Apply(b.t.Context(), st, store.ApplyOptions{})
@@ -96,7 +96,7 @@ func TestDigest(t *testing.T) {
 		}
 	})
 	t.Run("a kind that is not ok is not read", func(t *testing.T) {
-		b.must(b.store.SuspendKind(t.Context(), b.agent.Tenant, b.agent.Stream, b.schema.Kind, "prøve"))
+		b.must(b.store.SuspendKind(t.Context(), b.agent.Tenant, b.agent.Stream, b.schema.Kind, store.Cause{Code: store.CausePerson, Note: "prøve"}))
 		var a protocol.DigestAnswer
 		b.ok(b.post(protocol.PathDigest, b.digestRequest()), &a)
 		if a.State != protocol.KindSuspended || a.Rows != 0 || len(a.Buckets) != 0 {

@@ -210,9 +210,13 @@ func TestBatchRefused(t *testing.T) {
 		"a suspended agent":                    {prepare: state(store.AgentSuspended), want: protocol.CodeSuspended},
 		"an agent whose identity was replaced": {prepare: state(store.AgentSuperseded), want: protocol.CodeRevoked},
 		"a suspended tenant":                   {prepare: func(b *bench) { b.must(b.store.SuspendTenant(b.t.Context(), b.agent.Tenant, true)) }, want: protocol.CodeSuspended},
-		"a suspended stream":                   {prepare: func(b *bench) { b.must(b.store.SuspendStream(b.t.Context(), b.agent.Tenant, b.agent.Stream, "prøve")) }, want: protocol.CodeSuspended},
+		"a suspended stream": {prepare: func(b *bench) {
+			b.must(b.store.SuspendStream(b.t.Context(), b.agent.Tenant, b.agent.Stream, store.Cause{Code: store.CausePerson, Note: "prøve"}))
+		}, want: protocol.CodeSuspended},
 		"a held stream": {prepare: func(b *bench) {
-			b.must(b.store.InStream(b.t.Context(), b.agent.Tenant, b.agent.Stream, func(tx *store.StreamTx) error { return tx.Hold(b.t.Context(), "prøve") }))
+			b.must(b.store.InStream(b.t.Context(), b.agent.Tenant, b.agent.Stream, func(tx *store.StreamTx) error {
+				return tx.Hold(b.t.Context(), store.Cause{Code: store.CausePerson, Note: "prøve"})
+			}))
 		}, want: protocol.CodeReopen},
 	}
 	first := newBench(t, ingest.Config{})

@@ -92,7 +92,7 @@ func benchStream(b *testing.B, s *store.Store) (protocol.TenantID, protocol.Stre
 		b.Fatal(err)
 	}
 	err = s.InStream(b.Context(), tenant, a.Stream, func(tx *store.StreamTx) error {
-		return tx.SetKind(b.Context(), protocol.KindStatus{Kind: "payslip_line", State: protocol.KindOK}, "")
+		return tx.SetKind(b.Context(), protocol.KindStatus{Kind: "payslip_line", State: protocol.KindOK}, store.Cause{})
 	})
 	if err != nil {
 		b.Fatal(err)

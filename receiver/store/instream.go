@@ -76,13 +76,21 @@ func (tx *StreamTx) kind(name string) (kindRow, error) {
 	return tx.kinds[i], nil
 }
 
+// KindCause returns why one of the stream's kinds waits; the zero Cause if it does not.
+func (tx *StreamTx) KindCause(kind string) Cause {
+	if i := tx.kindIndex(kind); i >= 0 {
+		return tx.kinds[i].cause
+	}
+	return Cause{}
+}
+
 func (tx *StreamTx) kindIndex(name string) int {
 	return slices.IndexFunc(tx.kinds, func(k kindRow) bool { return k.Kind == name })
 }
 
-// SetKind changes the state of one of the stream's kinds; cause is one sentence for people, of suspended and held.
+// SetKind changes the state of one of the stream's kinds; cause is of suspended and held.
 // A sweep that is told again starts over, which does no harm.
-func (tx *StreamTx) SetKind(ctx context.Context, status protocol.KindStatus, cause string) error {
+func (tx *StreamTx) SetKind(ctx context.Context, status protocol.KindStatus, cause Cause) error {
 	k, err := tx.kind(status.Kind)
 	if err != nil {
 		return err
@@ -167,8 +175,8 @@ func (tx *StreamTx) SetCheckpoint(ctx context.Context, c Checkpoint) error {
 	return nil
 }
 
-// Hold stops the stream until its next OPEN: a batch does not fit the checkpoint. cause is one sentence for people.
-func (tx *StreamTx) Hold(ctx context.Context, cause string) error {
+// Hold stops the stream until its next OPEN: a batch does not fit the checkpoint.
+func (tx *StreamTx) Hold(ctx context.Context, cause Cause) error {
 	tx.stream.Status, tx.stream.Cause = StreamHeld, cause
 	return one(ctx, tx.tx(), "hold stream", setStreamStatusSQL, tx.stream.Tenant, tx.stream.ID, StreamHeld, cause)
 }

@@ -14,7 +14,7 @@ import (
 // kindRow is the portal's row of one record kind of a stream.
 type kindRow struct {
 	protocol.KindStatus
-	cause   string
+	cause   Cause
 	planned bool
 	letters int64 // dead letters that wait
 }
@@ -58,8 +58,8 @@ func saveKind(ctx context.Context, q queryer, tenant protocol.TenantID, stream p
 	return nil
 }
 
-// SuspendKind leaves a kind out until ReleaseKind; cause is one sentence for people.
-func (s *Store) SuspendKind(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, kind, cause string) error {
+// SuspendKind leaves a kind out until ReleaseKind.
+func (s *Store) SuspendKind(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, kind string, cause Cause) error {
 	return s.InStream(ctx, tenant, stream, func(tx *StreamTx) error {
 		return tx.SetKind(ctx, protocol.KindStatus{Kind: kind, State: protocol.KindSuspended}, cause)
 	})
@@ -74,10 +74,10 @@ func (s *Store) ReleaseKind(ctx context.Context, tenant protocol.TenantID, strea
 		case err != nil:
 			return err
 		case k.State == protocol.KindSuspended && k.planned:
-			return tx.SetKind(ctx, protocol.KindStatus{Kind: kind, State: protocol.KindNeeded}, "")
+			return tx.SetKind(ctx, protocol.KindStatus{Kind: kind, State: protocol.KindNeeded}, Cause{})
 		case k.Held:
 			k.Held = false
-			return tx.SetKind(ctx, k.KindStatus, "")
+			return tx.SetKind(ctx, k.KindStatus, Cause{})
 		}
 		return nil
 	})

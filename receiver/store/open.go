@@ -30,11 +30,6 @@ type StreamOpening struct {
 // again. Only the living process knows the last generation that its nonce was given, so only that counts.
 const clonedOpens = 4
 
-const (
-	causeCloned    = "two running agents use the same key: stop one of them, then release the stream"
-	causeUnplanned = "no longer in the agent's plan"
-)
-
 const openingSQL = `
 SELECT boot_nonce, previous_nonce, previous_gen, returned_nonces, plan_hash
 FROM   stream
@@ -101,9 +96,9 @@ func (tx *StreamTx) open(ctx context.Context, o StreamOpening) error {
 	status, cause := tx.stream.Status, tx.stream.Cause
 	switch {
 	case returned >= clonedOpens:
-		status, cause, returned = StreamSuspended, causeCloned, 0
+		status, cause, returned = StreamSuspended, Cause{Code: CauseTwoAgents}, 0
 	case status == StreamHeld:
-		status, cause = StreamOK, ""
+		status, cause = StreamOK, Cause{}
 	}
 	gen := max(tx.stream.Gen+1, protocol.Generation(o.Now.UnixMilli()))
 	err := one(ctx, tx.tx(), "begin generation", openStreamSQL, tenant, stream, gen, status, cause, o.Agent, millis(o.Now),
@@ -136,7 +131,7 @@ func (tx *StreamTx) planKinds(ctx context.Context, schemas []protocol.Schema, ch
 		if !k.planned || slices.ContainsFunc(schemas, func(s protocol.Schema) bool { return s.Kind == k.Kind }) {
 			continue
 		}
-		dropped := kindRow{KindStatus: protocol.KindStatus{Kind: k.Kind, State: protocol.KindSuspended}, cause: causeUnplanned}
+		dropped := kindRow{KindStatus: protocol.KindStatus{Kind: k.Kind, State: protocol.KindSuspended}, cause: Cause{Code: CauseUnplanned}}
 		if err := tx.saveKind(ctx, dropped); err != nil {
 			return err
 		}

@@ -100,7 +100,7 @@ type FleetKind struct {
 	Kind       string
 	State      protocol.KindState
 	Held       bool
-	Cause      string
+	Cause      Cause
 	Planned    bool
 	Letters    int64 // dead letters that wait
 	CapturedAt time.Time

@@ -30,7 +30,7 @@ type Stream struct {
 	Lineage         protocol.Lineage // empty until the first cut is applied
 	Position        protocol.Position
 	Status          StreamStatus
-	Cause           string           // of held and suspended: one sentence
+	Cause           Cause            // of held and suspended
 	Agent           protocol.AgentID // the agent that opened the generation; 0 before the first OPEN
 	AgentState      AgentState       // of that agent
 	TenantSuspended bool
@@ -110,12 +110,12 @@ UPDATE stream
 SET    status = $3, cause = $4
 WHERE  tenant_id = $1 AND stream_id = $2`
 
-// SuspendStream stops a stream until ReleaseStream; cause is one sentence for people.
-func (s *Store) SuspendStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, cause string) error {
+// SuspendStream stops a stream until ReleaseStream.
+func (s *Store) SuspendStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, cause Cause) error {
 	return s.one(ctx, "suspend stream", setStreamStatusSQL, tenant, stream, StreamSuspended, cause)
 }
 
 // ReleaseStream lets a held or suspended stream take batches again.
 func (s *Store) ReleaseStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID) error {
-	return s.one(ctx, "release stream", setStreamStatusSQL, tenant, stream, StreamOK, "")
+	return s.one(ctx, "release stream", setStreamStatusSQL, tenant, stream, StreamOK, Cause{})
 }

@@ -207,9 +207,10 @@ func TestDecide(t *testing.T) {
 		t.Errorf("release of what is not held: %d, want 404", got.status)
 	}
 	s.one.In(t, func(tx *store.StreamTx) error {
-		return tx.SetKind(t.Context(), protocol.KindStatus{Kind: "employee", State: protocol.KindSweeping, Snapshot: 7, Held: true}, "212 of 240 rows")
+		return tx.SetKind(t.Context(), protocol.KindStatus{Kind: "employee", State: protocol.KindSweeping, Snapshot: 7, Held: true},
+			store.Cause{Code: store.CauseGone, Rows: 212, Sweep: 212})
 	})
-	if got := v.get(t, agent); !strings.Contains(got.body, release) || !strings.Contains(got.body, "212 of 240 rows") {
+	if got := v.get(t, agent); !strings.Contains(got.body, release) || !strings.Contains(got.body, "Frigives posttypen, slettes 212 rækker i portalen.") {
 		t.Error("the agent's page does not offer the decision with its cause")
 	}
 	if got := v.get(t, release); !strings.Contains(got.body, "Frigiv employee?") {
@@ -229,5 +230,30 @@ func TestDecide(t *testing.T) {
 	}
 	if strings.Contains(s.log.String(), "Ditte") {
 		t.Error("the log names the person")
+	}
+}
+
+// A stream that two agents take from each other is released by a person, after a question, and only while it waits.
+func TestReleaseStream(t *testing.T) {
+	s := newSite(t)
+	v := s.visitor(t, "ditte")
+	agent := fmt.Sprintf("/operations/agents/%d/%d", s.one.Tenant, s.one.Agent)
+	if got := v.post(t, agent+"/stream/release", url.Values{}); got.status != http.StatusNotFound {
+		t.Errorf("release of a stream that is not suspended: %d, want 404", got.status)
+	}
+	if err := s.store.SuspendStream(t.Context(), s.one.Tenant, s.one.Stream, store.Cause{Code: store.CauseTwoAgents}); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.get(t, agent); !strings.Contains(got.body, "To kørende agenter bruger den samme nøgle.") || !strings.Contains(got.body, agent+"/stream/release") {
+		t.Error("the agent's page does not offer the release with its cause")
+	}
+	if got := v.get(t, agent+"/stream/release"); !strings.Contains(got.body, "Frigiv strømmen") {
+		t.Error("releasing does not ask first")
+	}
+	if got := v.post(t, agent+"/stream/release", url.Values{}); !strings.Contains(got.body, "Frigivet.") {
+		t.Errorf("released: %d", got.status)
+	}
+	if st, _, err := s.store.StreamState(t.Context(), s.one.Tenant, s.one.Stream); err != nil || st.Status != store.StreamOK || st.Cause != (store.Cause{}) {
+		t.Errorf("stream = %s, %v (err %v), want ok", st.Status, st.Cause, err)
 	}
 }

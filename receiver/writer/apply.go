@@ -3,7 +3,6 @@ package writer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"lessor.dk/portalsync/protocol"
@@ -60,8 +59,9 @@ func (s *shard) try(ctx context.Context, p *prepared, careful bool) (outcome, *a
 			return err
 		}
 		got, why = a.verdict()
-		if got == held {
-			return tx.Hold(ctx, why.Error())
+		var cause store.Cause
+		if errors.As(why, &cause) {
+			return tx.Hold(ctx, cause)
 		}
 		if got == applied {
 			return a.batch(ctx)
@@ -85,8 +85,8 @@ func (a *applying) verdict() (outcome, error) {
 	if why := a.mayNot(); why != nil {
 		return dropped, why
 	}
-	if why := a.misfit(); why != nil {
-		return held, why
+	if cause := a.misfit(); cause.Code != "" {
+		return held, cause
 	}
 	if len(a.p.missing) > 0 {
 		return waits, errMissing
@@ -116,21 +116,21 @@ func (a *applying) mayNot() error {
 // misfit says why the stream must be held: the batch is the next one and does not fit the checkpoint.
 // ● Another lineage than the checkpoint's is only ever taken from a cut that covers nothing, so that no row of one
 // timeline meets rows of another: every kind begins anew from there.
-func (a *applying) misfit() error {
+func (a *applying) misfit() store.Cause {
 	s, h := a.tx.Stream(), a.p.header
 	if a.p.broken != nil {
-		return fmt.Errorf("batch %d cannot be read: %w", a.p.task.entry.Seq, a.p.broken)
+		return store.Cause{Code: store.CauseUnreadable, Seq: a.p.task.entry.Seq, Note: a.p.broken.Error()}
 	}
 	if h.Lineage != s.Lineage {
 		if h.Chunk == nil && h.Last && len(h.Covers) == 0 && len(h.End) == 0 && len(a.p.sections) == 0 {
-			return nil
+			return store.Cause{}
 		}
-		return fmt.Errorf("batch %d is of another timeline of the main system's database than the portal's", h.Seq)
+		return store.Cause{Code: store.CauseTimeline, Seq: h.Seq}
 	}
 	if h.Chunk == nil && (h.From > s.Position || h.To < s.Position) {
-		return fmt.Errorf("batch %d goes from position %d to %d, the portal is at %d", h.Seq, h.From, h.To, s.Position)
+		return store.Cause{Code: store.CausePositions, Seq: h.Seq, From: h.From, To: h.To, At: s.Position}
 	}
-	return nil
+	return store.Cause{}
 }
 
 // batch writes the rows and moves the checkpoint.
@@ -270,11 +270,11 @@ func (a *applying) endOfCut(ctx context.Context) error {
 		switch {
 		case begin >= 0:
 			b := h.Begin[begin]
-			err = a.set(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindRunning, Snapshot: b.Snapshot, Epoch: b.Epoch, Held: k.Held}, "")
+			err = a.move(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindRunning, Snapshot: b.Snapshot, Epoch: b.Epoch, Held: k.Held})
 		case end >= 0 && covered && k.State == protocol.KindRunning:
 			err = a.end(ctx, k)
 		case !covered && k.State != protocol.KindNeeded:
-			err = a.set(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: k.Held}, "")
+			err = a.move(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: k.Held})
 		}
 		if err != nil {
 			return err
@@ -283,7 +283,17 @@ func (a *applying) endOfCut(ctx context.Context) error {
 	return nil
 }
 
-func (a *applying) set(ctx context.Context, k protocol.KindStatus, cause string) error {
+// move changes a kind's state. What holds it, if anything, is the cause that it had.
+func (a *applying) move(ctx context.Context, k protocol.KindStatus) error {
+	if !k.Held {
+		return a.set(ctx, k, store.Cause{})
+	}
+	cause := a.tx.KindCause(k.Kind)
+	cause.Sweep = 0
+	return a.set(ctx, k, cause)
+}
+
+func (a *applying) set(ctx context.Context, k protocol.KindStatus, cause store.Cause) error {
 	a.kinds[k.Kind] = k
 	return a.tx.SetKind(ctx, k, cause)
 }

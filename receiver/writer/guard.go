@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lessor.dk/portalsync/protocol"
+	"lessor.dk/portalsync/receiver/store"
 )
 
 // guard is what the delete and blanking guard knows of a stream.
@@ -116,14 +117,14 @@ func (a *applying) checkStored(ctx context.Context, k protocol.KindStatus) error
 	if err != nil || !over {
 		return err
 	}
-	return a.stop(ctx, k, fmt.Sprintf("one change in the main system deletes %d rows", total))
+	return a.stop(ctx, k, store.Cause{Code: store.CauseDeletes, Rows: total})
 }
 
 // readAnew ignores the kind's rows of the cut and has the agent read it again. No person is asked before the sweep.
 func (a *applying) readAnew(ctx context.Context, k protocol.KindStatus, most int64) error {
 	a.w.log.InfoContext(ctx, "read anew", "tenant", a.p.task.entry.Tenant, "stream", a.p.task.entry.Stream, "kind", k.Kind,
 		"cause", fmt.Sprintf("one change in the main system deletes up to %d rows", most))
-	return a.set(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: k.Held}, "")
+	return a.move(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: k.Held})
 }
 
 // checkBlanks holds the rows of the cut that empty a filled field against the limit. Sections are compared with the
@@ -154,7 +155,7 @@ func (a *applying) checkBlanks(ctx context.Context, s *section) (stopped bool, e
 			return false, err
 		}
 		if over {
-			return true, a.stop(ctx, k, fmt.Sprintf("one change in the main system empties fields of %d rows", blanked))
+			return true, a.stop(ctx, k, store.Cause{Code: store.CauseEmpties, Rows: blanked})
 		}
 	}
 	cut.Empties[k.Kind] += int64(s.empties)
@@ -182,43 +183,37 @@ func (a *applying) overLimit(ctx context.Context, kind string, n int64) (bool, e
 
 // stop keeps the kind as it is: its rows of the cut are ignored, it will be read anew, and the sweep at the end of
 // that waits for a person. The stream goes on.
-func (a *applying) stop(ctx context.Context, k protocol.KindStatus, what string) error {
-	a.w.log.WarnContext(ctx, "delete guard", "tenant", a.p.task.entry.Tenant, "stream", a.p.task.entry.Stream, "kind", k.Kind, "cause", what)
+func (a *applying) stop(ctx context.Context, k protocol.KindStatus, cause store.Cause) error {
+	a.w.log.WarnContext(ctx, "delete guard", "tenant", a.p.task.entry.Tenant, "stream", a.p.task.entry.Stream, "kind", k.Kind, "cause", cause)
 	a.w.metrics.guarded.Inc()
-	return a.set(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: true}, what)
+	return a.set(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: true}, cause)
 }
 
 // end lets the sweep begin, unless it would delete more than the limit: then it waits for a person, as does one that
-// was held before.
+// was held before. Whoever decides is told how many rows it deletes.
 func (a *applying) end(ctx context.Context, k protocol.KindStatus) error {
 	k.State, k.LastKey = protocol.KindSweeping, nil
-	cause := ""
-	if !k.Held {
-		n, err := a.tx.CountSweep(ctx, k.Kind, k.Snapshot)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			a.ended = append(a.ended, k.Kind)
-			if err := a.set(ctx, k, ""); err != nil {
-				return err
-			}
-			return a.tx.SkipRows(ctx, k.Kind)
-		}
-		over, err := a.overLimit(ctx, k.Kind, n)
-		if err != nil {
-			return err
-		}
-		if over {
-			cause = fmt.Sprintf("%d rows are no longer in the main system", n)
-			k.Held = true
-			a.w.metrics.guarded.Inc()
-		}
-	} else {
-		cause = "an earlier change would have deleted or emptied too many rows"
+	n, err := a.tx.CountSweep(ctx, k.Kind, k.Snapshot)
+	if err != nil {
+		return err
 	}
-	if !k.Held {
-		a.ended = append(a.ended, k.Kind)
+	if k.Held {
+		cause := a.tx.KindCause(k.Kind)
+		cause.Sweep = n
+		return a.set(ctx, k, cause)
 	}
-	return a.set(ctx, k, cause)
+	over, err := a.overLimit(ctx, k.Kind, n)
+	if err != nil {
+		return err
+	}
+	if over {
+		a.w.metrics.guarded.Inc()
+		k.Held = true
+		return a.set(ctx, k, store.Cause{Code: store.CauseGone, Rows: n, Sweep: n})
+	}
+	a.ended = append(a.ended, k.Kind)
+	if err := a.set(ctx, k, store.Cause{}); err != nil || n > 0 {
+		return err
+	}
+	return a.tx.SkipRows(ctx, k.Kind)
 }

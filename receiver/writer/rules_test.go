@@ -122,7 +122,7 @@ func TestRules(t *testing.T) {
 		"a suspended stream's batch is dropped": func(_ *testing.T, b *bench) {
 			b.first()
 			b.loaded("department", 1, department("1", "Salg"))
-			b.must(b.store.SuspendStream(b.t.Context(), b.agent.Tenant, b.agent.Stream, "prøve"))
+			b.must(b.store.SuspendStream(b.t.Context(), b.agent.Tenant, b.agent.Stream, store.Cause{Code: store.CausePerson, Note: "prøve"}))
 			b.cut([]row{department("1", "ny")})
 			b.departments("1=Salg")
 			b.queued(0)
@@ -239,7 +239,7 @@ func TestRules(t *testing.T) {
 			b.first()
 			b.loaded("department", 1, department("1", "Salg"))
 			b.cut(nil, begin("department", 2))
-			b.must(b.store.SuspendKind(b.t.Context(), b.agent.Tenant, b.agent.Stream, "department", "prøve"))
+			b.must(b.store.SuspendKind(b.t.Context(), b.agent.Tenant, b.agent.Stream, "department", store.Cause{Code: store.CausePerson, Note: "prøve"}))
 			b.cut([]row{department("1", "ny")})
 			b.chunk(protocol.Chunk{Kind: "department", Snapshot: 2}, department("1", "ny"))
 			b.cut(nil, end("department", 2))

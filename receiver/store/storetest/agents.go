@@ -162,7 +162,7 @@ func opening(t *testing.T, o Opened) {
 	})
 	t.Run("a changed plan makes every kind needed but one that a person suspended", func(t *testing.T) {
 		f := newFixture(t, o, "one", "department", "employee")
-		if err := f.Store.SuspendKind(t.Context(), f.tenant, f.stream, "employee", "asked to"); err != nil {
+		if err := f.Store.SuspendKind(t.Context(), f.tenant, f.stream, "employee", store.Cause{Code: store.CausePerson, Note: "asked to"}); err != nil {
 			t.Fatal(err)
 		}
 		op := opening1("department", "employee")
@@ -174,7 +174,7 @@ func opening(t *testing.T, o Opened) {
 	})
 	t.Run("a released kind is needed, never what it was", func(t *testing.T) {
 		f := newFixture(t, o, "one", "department")
-		if err := f.Store.SuspendKind(t.Context(), f.tenant, f.stream, "department", "asked to"); err != nil {
+		if err := f.Store.SuspendKind(t.Context(), f.tenant, f.stream, "department", store.Cause{Code: store.CausePerson, Note: "asked to"}); err != nil {
 			t.Fatal(err)
 		}
 		if err := f.Store.ReleaseKind(t.Context(), f.tenant, f.stream, "department"); err != nil {
@@ -186,8 +186,9 @@ func opening(t *testing.T, o Opened) {
 	})
 	t.Run("a held stream goes on", func(t *testing.T) {
 		f := newFixture(t, o, "one")
-		f.in(t, func(tx *store.StreamTx) error { return tx.Hold(t.Context(), "the batch began past the checkpoint") })
-		if st, _, err := f.Store.StreamState(t.Context(), f.tenant, f.stream); err != nil || st.Status != store.StreamHeld || st.Cause == "" {
+		why := store.Cause{Code: store.CausePositions, Seq: 1, From: 9, To: 12, At: 4}
+		f.in(t, func(tx *store.StreamTx) error { return tx.Hold(t.Context(), why) })
+		if st, _, err := f.Store.StreamState(t.Context(), f.tenant, f.stream); err != nil || st.Status != store.StreamHeld || st.Cause != why {
 			t.Fatalf("stream = %+v (err %v), want held with a cause", st, err)
 		}
 		if st, _, err := f.open(t, opening1()); err != nil || st.Status != store.StreamOK {
@@ -225,7 +226,7 @@ func opening(t *testing.T, o Opened) {
 			t.Fatalf("after OPENs that came late: stream = %+v (err %v), want ok", st, err)
 		}
 		turns(func(nonce string) protocol.Generation { return given[nonce] })
-		if st, _, err := f.Store.StreamState(t.Context(), f.tenant, f.stream); err != nil || st.Status != store.StreamSuspended || st.Cause == "" {
+		if st, _, err := f.Store.StreamState(t.Context(), f.tenant, f.stream); err != nil || st.Status != store.StreamSuspended || st.Cause.Code == "" {
 			t.Fatalf("stream = %+v (err %v), want suspended with a cause", st, err)
 		}
 		if err := f.Store.ReleaseStream(t.Context(), f.tenant, f.stream); err != nil {

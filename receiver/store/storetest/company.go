@@ -73,7 +73,7 @@ func (c *Company) Open(tb testing.TB, lineage protocol.Lineage) {
 	}
 	c.In(tb, func(tx *store.StreamTx) error {
 		for _, k := range kinds {
-			if err := tx.SetKind(tb.Context(), protocol.KindStatus{Kind: k.Kind, State: protocol.KindOK}, ""); err != nil {
+			if err := tx.SetKind(tb.Context(), protocol.KindStatus{Kind: k.Kind, State: protocol.KindOK}, store.Cause{}); err != nil {
 				return err
 			}
 		}

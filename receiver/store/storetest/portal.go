@@ -260,7 +260,7 @@ func pages(t *testing.T, o Opened) {
 			t.Errorf("looked and found a change that is on its way: %s, want %s", got, start)
 		}
 		c.In(t, func(tx *store.StreamTx) error {
-			return tx.SetKind(t.Context(), protocol.KindStatus{Kind: "balance", State: protocol.KindRunning, Snapshot: 3}, "")
+			return tx.SetKind(t.Context(), protocol.KindStatus{Kind: "balance", State: protocol.KindRunning, Snapshot: 3}, store.Cause{})
 		})
 		if got := age(protocol.AgentStatus{SourceAt: look.UnixMilli()}); !got.Equal(start) {
 			t.Errorf("being read again: %s, want %s", got, start)
@@ -271,9 +271,9 @@ func pages(t *testing.T, o Opened) {
 		company(t, o, "two")
 		c.In(t, func(tx *store.StreamTx) error {
 			return errors.Join(
-				tx.SetKind(t.Context(), protocol.KindStatus{Kind: "employee", State: protocol.KindSweeping, Snapshot: 1, Held: true}, "many"),
-				tx.SetKind(t.Context(), protocol.KindStatus{Kind: "place", State: protocol.KindSuspended}, "drift"),
-				tx.SetKind(t.Context(), protocol.KindStatus{Kind: "payslip", State: protocol.KindRunning, Snapshot: 2}, ""))
+				tx.SetKind(t.Context(), protocol.KindStatus{Kind: "employee", State: protocol.KindSweeping, Snapshot: 1, Held: true}, store.Cause{Code: store.CauseGone, Rows: 212, Sweep: 212}),
+				tx.SetKind(t.Context(), protocol.KindStatus{Kind: "place", State: protocol.KindSuspended}, store.Cause{Code: store.CausePerson, Note: "drift"}),
+				tx.SetKind(t.Context(), protocol.KindStatus{Kind: "payslip", State: protocol.KindRunning, Snapshot: 2}, store.Cause{}))
 		})
 		submitted(t, c, "k1", start)
 		submitted(t, c, "k2", start.Add(time.Minute))

@@ -59,7 +59,7 @@ func transactions(t *testing.T, o Opened) {
 			}
 			err := tx.Attempt(t.Context(), func() error {
 				_, err := tx.Apply(t.Context(), second, stamps)
-				return errors.Join(err, tx.SetKind(t.Context(), protocol.KindStatus{Kind: "department", State: protocol.KindNeeded}, ""), boom)
+				return errors.Join(err, tx.SetKind(t.Context(), protocol.KindStatus{Kind: "department", State: protocol.KindNeeded}, store.Cause{}), boom)
 			})
 			if !errors.Is(err, boom) {
 				t.Errorf("err = %v, want boom", err)

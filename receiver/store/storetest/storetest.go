@@ -153,7 +153,7 @@ func (f *fixture) in(t *testing.T, do func(*store.StreamTx) error) {
 
 func (f *fixture) set(t *testing.T, k protocol.KindStatus) {
 	t.Helper()
-	f.in(t, func(tx *store.StreamTx) error { return tx.SetKind(t.Context(), k, "") })
+	f.in(t, func(tx *store.StreamTx) error { return tx.SetKind(t.Context(), k, store.Cause{}) })
 }
 
 func (f *fixture) running(t *testing.T, kind string, id protocol.SnapshotID) {

@@ -23,10 +23,9 @@ type Agent struct {
 	store.FleetAgent
 	Health Health
 	Way    Way
-	Since  time.Time         // first occurrence of the agent's last error; zero when there is none
-	Kinds  []store.FleetKind // planned ones, parents first
-	// Verified is the last verification of each kind that was verified.
-	Verified map[string]Verified
+	Since  time.Time // first occurrence of the agent's last error; zero when there is none
+	Why    Cause     // why the stream waits
+	Kinds  []Kind    // planned ones, parents first
 }
 
 // PortalPosition is what the portal has applied, as a plain number.
@@ -68,12 +67,12 @@ func (p *Pages) agent(c *gin.Context, v *ui.Visit) error {
 	if err != nil {
 		return err
 	}
-	page := Agent{Frame: p.ui.Frame(v, "agent.title", "agents"), FleetAgent: a, Kinds: kinds}
-	if page.Verified, err = p.verified(c.Request.Context(), a.Tenant, a.Stream.ID); err != nil {
+	l := p.ui.Locale(v.Language)
+	page := Agent{Frame: p.ui.Frame(v, "agent.title", "agents"), FleetAgent: a, Why: causeOf(a.Stream.Cause, l)}
+	if page.Kinds, err = p.kinds(c.Request.Context(), a.Tenant, a.Stream.ID, kinds, l); err != nil {
 		return err
 	}
-	page.Health = health(a, p.ui.Now(), p.ui.Limits(), p.ui.Locale(v.Language))
-	page.Way = wayOf(a.Status, p.ui.Locale(v.Language))
+	page.Health, page.Way = health(a, p.ui.Now(), p.ui.Limits(), l), wayOf(a.Status, l)
 	if a.Status.Since != 0 {
 		page.Since = time.UnixMilli(a.Status.Since)
 	}
@@ -101,63 +100,4 @@ func (p *Pages) find(ctx context.Context, tenant, agent string) (store.FleetAgen
 	kinds = slices.DeleteFunc(kinds, func(k store.FleetKind) bool { return !k.Planned })
 	slices.SortFunc(kinds, func(x, y store.FleetKind) int { return cmp.Compare(record.Order(x.Kind), record.Order(y.Kind)) })
 	return a, kinds, err
-}
-
-// The decisions on a record kind that waits for a person, as they stand in its address.
-const (
-	release = "release" // let go what is held or suspended
-	refuse  = "refuse"  // suspend the kind: the portal keeps what it has
-)
-
-// Decide is the data of decide.html: the question before a decision.
-type Decide struct {
-	ui.Frame
-	store.FleetAgent
-	Kind     store.FleetKind
-	Decision string
-	Href     string // back to the agent
-}
-
-func (p *Pages) waiting(c *gin.Context) (store.FleetAgent, store.FleetKind, error) {
-	a, kinds, err := p.find(c.Request.Context(), c.Param("tenant"), c.Param("agent"))
-	if err != nil {
-		return a, store.FleetKind{}, err
-	}
-	decision := c.Param("decision")
-	for _, k := range kinds {
-		canRelease := k.Held || k.State == protocol.KindSuspended
-		if k.Kind == c.Param("kind") && (decision == release && canRelease || decision == refuse && k.Held) {
-			return a, k, nil
-		}
-	}
-	return a, store.FleetKind{}, ui.ErrNotFound
-}
-
-func (p *Pages) confirm(c *gin.Context, v *ui.Visit) error {
-	a, k, err := p.waiting(c)
-	if err != nil {
-		return err
-	}
-	page := Decide{Frame: p.ui.Frame(v, "decide.title", "agents"), FleetAgent: a, Kind: k, Decision: c.Param("decision"),
-		Href: agentHref(a.Tenant, a.Agent)}
-	return p.ui.Show(c, http.StatusOK, v.Language, "decide", page)
-}
-
-func (p *Pages) decide(c *gin.Context, v *ui.Visit) error {
-	a, k, err := p.waiting(c)
-	if err != nil {
-		return err
-	}
-	decision := c.Param("decision")
-	if decision == release {
-		err = p.fleet.ReleaseKind(c.Request.Context(), a.Tenant, a.Stream.ID, k.Kind)
-	} else {
-		err = p.fleet.SuspendKind(c.Request.Context(), a.Tenant, a.Stream.ID, k.Kind, "Refused by operations: "+k.Cause)
-	}
-	if err != nil {
-		return err
-	}
-	p.log.InfoContext(c.Request.Context(), "record kind decided", "tenant", int64(a.Tenant), "stream", int64(a.Stream.ID), "kind", k.Kind,
-		"decision", decision, "user", v.User)
-	return ui.Redirect(c, agentHref(a.Tenant, a.Agent)+"?done="+decision)
 }

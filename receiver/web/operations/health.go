@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"cmp"
 	"time"
 
 	"lessor.dk/portalsync/protocol"
@@ -38,12 +39,16 @@ const (
 	tellClock = time.Minute
 )
 
-// agentFailing and agentWaiting are what an agent says of itself when its main system cannot be read, and when the
-// portal said no.
+// What an agent says of itself when its main system cannot be read, when the portal said no, and when the main system's
+// vendor upgrades it.
 const (
-	agentFailing = "failing"
-	agentWaiting = "waiting"
+	agentFailing   = "failing"
+	agentWaiting   = "waiting"
+	agentUpgrading = "upgrading"
 )
+
+// longestUpgrade is how long a vendor works on a main system before somebody forgot to say that it is done.
+const longestUpgrade = 24 * time.Hour
 
 // Health is an agent's state and the sentence about its cause.
 type Health struct {
@@ -74,8 +79,15 @@ func health(a store.FleetAgent, now time.Time, limits ui.Limits, l *ui.Locale) H
 	case now.Sub(a.LastContact) > limits.Offline:
 		return set(Offline, l.Text("health.offline", l.Span(now.Sub(a.LastContact))))
 	case a.Stream.Status != store.StreamOK:
-		h.Code, h.Detail = "", a.Stream.Cause
-		return set(Blocked, l.Text("health.stream."+string(a.Stream.Status)))
+		why := causeOf(a.Stream.Cause, l)
+		h.Code, h.Detail = why.Code, why.Note
+		return set(Blocked, cmp.Or(why.Text, l.Text("health.stream."+string(a.Stream.Status))))
+	case a.Status.State == agentUpgrading:
+		begun, state := time.UnixMilli(a.Status.Since), Waiting
+		if now.Sub(begun) > longestUpgrade {
+			state = Failing
+		}
+		return set(state, l.Text("health.upgrading", l.Ago(begun)))
 	case a.Status.State == agentFailing,
 		a.Status.State == agentWaiting && now.Sub(time.UnixMilli(a.Status.Since)) > limits.Late:
 		return set(Failing, l.Code(a.Status.Code))

@@ -45,6 +45,12 @@ func TestHealth(t *testing.T) {
 		"the portal says no for long": {func(a *store.FleetAgent) {
 			a.Status.State, a.Status.Code, a.Status.Since = "waiting", "too-large", ago(time.Hour)
 		}, Failing, "A row or a document is too large to be sent. It must be made smaller in the main system."},
+		"its main system is being upgraded": {func(a *store.FleetAgent) {
+			a.Status.State, a.Status.Code, a.Status.Since = "upgrading", "upgrade", ago(3*time.Hour)
+		}, Waiting, "The main system is being upgraded, begun 3 hours ago. It is followed again when the upgrade is reported ended with agent upgrade end."},
+		"nobody ended the upgrade": {func(a *store.FleetAgent) {
+			a.Status.State, a.Status.Code, a.Status.Since = "upgrading", "upgrade", ago(50*time.Hour)
+		}, Failing, "The main system is being upgraded, begun 2 days ago. It is followed again when the upgrade is reported ended with agent upgrade end."},
 		"rows stay at home":                            {func(a *store.FleetAgent) { a.Status.Code = "bad-rows" }, Waiting, "Some rows in the main system have values that cannot be sent. They are corrected in the main system. Everything else arrives."},
 		"a code of a newer agent":                      {func(a *store.FleetAgent) { fails(a, "moon-phase") }, Failing, "The agent reports an error."},
 		"only check-ins get through":                   {func(a *store.FleetAgent) { a.Status.LastTrouble = way("altered", time.Hour, 0) }, Failing, "The agent gets through to the portal only in part. What the agent sends does not arrive unchanged. The address must be exempted from inspection in the customer's network."},
@@ -54,11 +60,16 @@ func TestHealth(t *testing.T) {
 		"through again after seconds": {func(a *store.FleetAgent) {
 			a.Status.LastTrouble = way("dns", 10*time.Minute+30*time.Second, 10*time.Minute)
 		}, Healthy, "Up to date."},
-		"an outage of yesterday":                         {func(a *store.FleetAgent) { a.Status.LastTrouble = way("dns", 26*time.Hour, 25*time.Hour) }, Healthy, "Up to date."},
-		"a clock an hour behind":                         {func(a *store.FleetAgent) { a.Status.ClockOff = time.Hour.Milliseconds() }, Healthy, "Up to date. The agent's clock is 1 hour slow; the agent corrects for it, but the clock should be set."},
-		"a clock an hour ahead":                          {func(a *store.FleetAgent) { a.Status.ClockOff = -time.Hour.Milliseconds() }, Healthy, "Up to date. The agent's clock is 1 hour fast; the agent corrects for it, but the clock should be set."},
-		"a clock that was set meanwhile":                 {func(a *store.FleetAgent) { a.Status.ClockOff = 1200 }, Healthy, "Up to date."},
-		"the stream is held":                             {func(a *store.FleetAgent) { a.Stream.Status, a.Stream.Cause = store.StreamHeld, "wrong lineage" }, Blocked, "The stream is held because what the agent sent does not fit what the portal has. It goes on when the agent opens it anew."},
+		"an outage of yesterday":         {func(a *store.FleetAgent) { a.Status.LastTrouble = way("dns", 26*time.Hour, 25*time.Hour) }, Healthy, "Up to date."},
+		"a clock an hour behind":         {func(a *store.FleetAgent) { a.Status.ClockOff = time.Hour.Milliseconds() }, Healthy, "Up to date. The agent's clock is 1 hour slow; the agent corrects for it, but the clock should be set."},
+		"a clock an hour ahead":          {func(a *store.FleetAgent) { a.Status.ClockOff = -time.Hour.Milliseconds() }, Healthy, "Up to date. The agent's clock is 1 hour fast; the agent corrects for it, but the clock should be set."},
+		"a clock that was set meanwhile": {func(a *store.FleetAgent) { a.Status.ClockOff = 1200 }, Healthy, "Up to date."},
+		"the stream is held": {func(a *store.FleetAgent) {
+			a.Stream.Status, a.Stream.Cause = store.StreamHeld, store.Cause{Code: store.CausePositions, Seq: 7, From: 12, To: 19, At: 9}
+		}, Blocked, "Batch 7 goes from position 12 to 19, but the portal is at 9."},
+		"the stream was held by a program before there were codes": {func(a *store.FleetAgent) {
+			a.Stream.Status, a.Stream.Cause = store.StreamHeld, store.Cause{Note: "wrong lineage"}
+		}, Blocked, "The stream is held because what the agent sent does not fit what the portal has. It goes on when the agent opens it anew."},
 		"silent for long, whatever it said last":         {func(a *store.FleetAgent) { a.LastContact = now.Add(-2 * time.Minute); a.Status.State = "failing" }, Offline, "Has not called for 2 minutes. Check the machine, the service and the network at the customer."},
 		"silent, but only for two check-ins":             {func(a *store.FleetAgent) { a.LastContact = now.Add(-80 * time.Second) }, Healthy, "Up to date."},
 		"never heard of":                                 {func(a *store.FleetAgent) { a.LastContact = time.Time{} }, Never, "Enrolled 3 days ago, and has never called."},

@@ -18,7 +18,7 @@ var files embed.FS
 
 // Set returns the pages of this package.
 func Set() ui.Set {
-	return ui.Set{Files: files, Parts: []string{"verified.html"}, Pages: []ui.Page{
+	return ui.Set{Files: files, Parts: []string{"cause.html", "verified.html"}, Pages: []ui.Page{
 		{Name: "agents", Data: Agents{}},
 		{Name: "agent", Data: Agent{}},
 		{Name: "decide", Data: Decide{}},
@@ -31,8 +31,9 @@ type Fleet interface {
 	FleetAgent(ctx context.Context, tenant protocol.TenantID, agent protocol.AgentID) (store.FleetAgent, error)
 	FleetKinds(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID) ([]store.FleetKind, error)
 	Verified(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID) (map[string]store.Verified, error)
+	ReleaseStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID) error
 	ReleaseKind(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, kind string) error
-	SuspendKind(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, kind, cause string) error
+	SuspendKind(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, kind string, cause store.Cause) error
 }
 
 // Config tunes the Pages. Log is needed.
@@ -59,6 +60,8 @@ func (p *Pages) Routes() []ui.Route {
 		{Method: http.MethodGet, Path: "/operations/agents/:tenant/:agent", Access: ui.Operations, Handle: p.agent},
 		{Method: http.MethodGet, Path: "/operations/agents/:tenant/:agent/kinds/:kind/:decision", Access: ui.Operations, Handle: p.confirm},
 		{Method: http.MethodPost, Path: "/operations/agents/:tenant/:agent/kinds/:kind/:decision", Access: ui.Operations, Handle: p.decide},
+		{Method: http.MethodGet, Path: "/operations/agents/:tenant/:agent/stream/release", Access: ui.Operations, Handle: p.confirmStream},
+		{Method: http.MethodPost, Path: "/operations/agents/:tenant/:agent/stream/release", Access: ui.Operations, Handle: p.releaseStream},
 	}
 }
 

@@ -50,6 +50,14 @@ func (l *Locale) Count(n int64) string {
 	return l.Number(store.Decimal{N: n, Valid: true})
 }
 
+// Counted returns the sentence of key.one or key.other with n, thousands apart, as argument 0.
+func (l *Locale) Counted(key string, n int64) string {
+	if n == 1 {
+		return l.Text(key+".one", l.Count(n))
+	}
+	return l.Text(key+".other", l.Count(n))
+}
+
 // split returns the signed whole part with thousands apart, and the digits after the point.
 func (l *Locale) split(d store.Decimal) (whole, fraction string) {
 	digits := strconv.FormatInt(d.N, 10)
