@@ -161,6 +161,15 @@ type Report struct {
 	EmployeeNo  string            `json:"employee_no"`
 	SubmittedAt int64             `json:"submitted_at"` // unix ms
 	Fields      map[string]string `json:"fields"`       // per type; dates as YYYY-MM-DD, decimals with a point
+	// Expected is the record that the report is about, as the employee saw it; nil for a report about no record.
+	Expected *Expected `json:"expected,omitempty"`
+}
+
+// Expected names a record and the content it had. The main system takes the report only if the record is still so.
+type Expected struct {
+	Kind    string `json:"kind"`
+	Key     []byte `json:"key"`      // as [KeyBytes] writes it
+	RowHash uint64 `json:"row_hash"` // as [Pair] has it
 }
 
 // LogValue shows which report it is, never whose or what it says (N3).
@@ -172,6 +181,8 @@ func (r Report) LogValue() slog.Value {
 const (
 	AckStored  = "stored"  // the row is in the main system (now or since an earlier try)
 	AckRefused = "refused" // the main system will never take it; Reason says why
+	// AckConflict means that the record which the report expected is not so any more, and nothing was written.
+	AckConflict = "conflict"
 )
 
 // AckRequest acknowledges reports written into the main system.

@@ -150,6 +150,43 @@ func TestDeliver(t *testing.T) {
 	})
 }
 
+func TestDeliverAnExpectedRecord(t *testing.T) {
+	db, path := mainSystem(t)
+	execute(t, db, `INSERT INTO d VALUES ('7', 'Værksted')`)
+	s := open(t, path, inboxPlan)
+	schema := s.Kinds()[0].Schema
+	expected := func(name string) *protocol.Expected {
+		values := []protocol.Value{protocol.TextValue("7"), protocol.TextValue(name)}
+		pair := new(protocol.Hasher).StoredPair(schema, values)
+		return &protocol.Expected{Kind: "department", Key: protocol.KeyBytes(schema, values), RowHash: pair.Row}
+	}
+	tests := []struct {
+		name     string
+		change   string
+		expected *protocol.Expected
+		want     protocol.Ack
+	}{
+		{name: "as it was seen", expected: expected("Værksted"), want: protocol.Ack{Outcome: protocol.AckStored}},
+		{name: "otherwise", expected: expected("Lager"), want: protocol.Ack{Outcome: protocol.AckConflict, Reason: "the record has been changed in the main system since it was shown"}},
+		{name: "of a kind that is not planned", expected: &protocol.Expected{Kind: "place"}, want: protocol.Ack{Outcome: protocol.AckConflict, Reason: "the plan holds no place any more"}},
+		{name: "gone", change: `DELETE FROM d`, expected: expected("Værksted"), want: protocol.Ack{Outcome: protocol.AckConflict, Reason: "the record is not in the main system any more"}},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.change != "" {
+				execute(t, db, tt.change)
+			}
+			r, before := report(fmt.Sprint("r", i)), rows(t, db)
+			r.Expected = tt.expected
+			ack, err := s.Deliver(t.Context(), r)
+			got := protocol.Ack{Outcome: ack.Outcome, Reason: ack.Reason}
+			if stored := got.Outcome == protocol.AckStored; err != nil || got != tt.want || stored != (rows(t, db) == before+1) {
+				t.Errorf("ack = %+v, %v with %d rows after %d, want %+v", ack, err, rows(t, db), before, tt.want)
+			}
+		})
+	}
+}
+
 func TestDeliverWhileAnotherWrites(t *testing.T) {
 	db, path := mainSystem(t)
 	p, err := plan.Parse("plan.yaml", []byte(inboxPlan))

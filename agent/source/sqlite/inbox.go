@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	code "modernc.org/sqlite/lib"
 
 	"lessor.dk/portalsync/agent/plan"
+	"lessor.dk/portalsync/agent/source/relational"
 	"lessor.dk/portalsync/protocol"
 )
 
@@ -27,7 +27,8 @@ FROM   portalsync_ct_state`
 // Deliver writes a report into the table that the plan names, and its id beside it, in one transaction that
 // takes the write lock first. A report whose id is there already is stored, and no second row is made, also
 // when the main system has taken the row away since. A row that the table's rules refuse is refused, and so is
-// a report of a type for which the plan has no inbox: whoever sent it shall know. Every other error means: try again.
+// a report of a type for which the plan has no inbox: whoever sent it shall know. One about a record that is not as the
+// report expects is a conflict. Every other error means: try again.
 func (s *Source) Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, error) {
 	ack := protocol.Ack{ID: r.ID, Outcome: protocol.AckStored}
 	in := s.plan.Inbox(r.Type)
@@ -48,6 +49,11 @@ func (s *Source) Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, 
 			ack.Outcome, ack.Reason, ack.Position = protocol.AckStored, "", protocol.Position(*earlier)
 			return nil
 		}
+		if r.Expected != nil && ack.Outcome == protocol.AckStored {
+			if err := s.expect(ctx, conn, *r.Expected, &ack); err != nil {
+				return err
+			}
+		}
 		return store(ctx, conn, in, statement, args, &ack)
 	})
 	var refused *refusalError
@@ -59,6 +65,19 @@ func (s *Source) Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, 
 		return protocol.Ack{}, fmt.Errorf("deliver report of type %s: %w", r.Type, err)
 	}
 	return ack, nil
+}
+
+// expect holds the record that the report is about against the database, whose write lock is held until the report is in.
+func (s *Source) expect(ctx context.Context, conn *sql.Conn, e protocol.Expected, ack *protocol.Ack) error {
+	tx := &Tx{source: s, conn: conn, rows: map[string]*relational.Rows{}}
+	if err := tx.look(ctx); err != nil {
+		return err
+	}
+	cause, err := relational.Unexpected(ctx, tx, s.kinds, e)
+	if err == nil && cause != "" {
+		ack.Outcome, ack.Reason = protocol.AckConflict, cause
+	}
+	return err
 }
 
 // refusalError rolls the transaction back and tells why the main system will never take the row.
@@ -98,45 +117,17 @@ func (s *Source) inboxRow(in *plan.Inbox, r protocol.Report) (statement string, 
 	if in == nil {
 		return "", nil, fmt.Sprintf("the main system takes no reports of type %s", r.Type)
 	}
+	if in.Procedure != nil {
+		return "", nil, "the main system has no procedures"
+	}
 	columns, marks := []string{quote(in.ID)}, []string{"?"}
 	args = []any{string(r.ID)}
 	for _, c := range in.Columns {
-		value, refusal := s.inboxValue(c, r)
+		v, refusal := relational.ReportValue(c, r, s.plan.Timezone)
 		if refusal != "" {
 			return "", nil, refusal
 		}
-		columns, marks, args = append(columns, quote(c.Name)), append(marks, "?"), append(args, value)
+		columns, marks, args = append(columns, quote(c.Name)), append(marks, "?"), append(args, sql.NullString{String: v.Text, Valid: !v.Absent})
 	}
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", quote(in.Table.Name), strings.Join(columns, ", "), strings.Join(marks, ", ")), args, ""
-}
-
-// inboxValue returns what goes into a column: nil for a field that the report lacks.
-func (s *Source) inboxValue(c plan.InboxColumn, r protocol.Report) (value any, refusal string) {
-	var text string
-	given := true
-	switch c.From {
-	case "":
-		return c.Value, ""
-	case "employee_no":
-		text = r.EmployeeNo
-	case "type":
-		text = r.Type
-	case "report_id":
-		text = string(r.ID)
-	case "submitted_at":
-		text = time.UnixMilli(r.SubmittedAt).In(s.plan.Timezone).Format(time.DateTime)
-	default:
-		text, given = r.Fields[strings.TrimPrefix(c.From, "fields.")]
-	}
-	if !given {
-		return nil, ""
-	}
-	if c.Map == nil {
-		return text, ""
-	}
-	mapped, ok := c.Map[text]
-	if !ok {
-		return nil, fmt.Sprintf("the plan's map for column %s does not list the code that %s holds", c.Name, c.From)
-	}
-	return mapped, ""
 }

@@ -84,6 +84,10 @@ func (s *Source) inspectInboxes(ctx context.Context, tx *Tx) ([]plan.Finding, er
 		stop := func(format string, args ...any) {
 			findings = append(findings, plan.Finding{Key: "inbox." + in.Type, Line: in.Line, Stop: true, Text: fmt.Sprintf(format, args...)})
 		}
+		if in.Procedure != nil {
+			stop("SQLite has no procedures; name a table")
+			continue
+		}
 		table, err := readTable(ctx, tx.conn, in.Table.Name)
 		if err != nil {
 			return nil, fmt.Errorf("inspect %s: %w", s.path, classify(ctx, err))

@@ -34,6 +34,11 @@ func (t *Tx) begin(ctx context.Context) error {
 	if _, err := t.conn.ExecContext(ctx, "BEGIN"); err != nil {
 		return err
 	}
+	return t.look(ctx)
+}
+
+// look reads what the connection's transaction sees of the database's state.
+func (t *Tx) look(ctx context.Context) error {
 	var schema int64
 	if err := t.conn.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&schema); err != nil {
 		return err

@@ -27,6 +27,7 @@ const writeSession = `SET LOCK_TIMEOUT %d; SET DEADLOCK_PRIORITY LOW; SET NOCOUN
 const (
 	maxReaders  = 2
 	idleReaders = 1
+	idleWriter  = time.Minute // reports are few
 	dialTimeout = 15 * time.Second
 )
 

@@ -39,7 +39,11 @@ func (s *Source) Inspect(ctx context.Context) ([]plan.Finding, error) {
 			findings = append(findings, plan.Finding{Key: key, Line: k.Line, Text: text})
 		}
 	}
-	return findings, nil
+	inboxes, err := s.inspectInboxes(ctx, tx.tx)
+	if err != nil {
+		return nil, fmt.Errorf("inspect the main system: %w", classify(ctx, err))
+	}
+	return append(findings, inboxes...), nil
 }
 
 // inspectDatabase tells what holds for all kinds.

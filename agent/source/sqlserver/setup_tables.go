@@ -68,6 +68,11 @@ func (s *setup) grantFound(why, name, from string, planned []string) {
 
 // inbox makes the table that reports are written into, where the main system has none of its own.
 func (s *setup) inbox(in *plan.Inbox) {
+	s.ids()
+	if in.Procedure != nil {
+		s.grant(fmt.Sprintf("The account calls the procedure that takes reports of the type %s.", in.Type), "EXECUTE", full(in.Procedure.Name))
+		return
+	}
 	name := full(in.Table)
 	if schema := in.Table.Schema; schema != "" && !strings.EqualFold(schema, defaultSchema) {
 		mark := markOf("schema", schema)

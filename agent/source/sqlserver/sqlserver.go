@@ -61,6 +61,7 @@ type Source struct {
 	cfg      Config
 	connect  driver.Connector
 	read     *sql.DB
+	write    *sql.DB // for reports
 	budget   *budget
 	glances  string // statement texts that depend on the plan alone
 	validity string
@@ -109,7 +110,8 @@ func newSource(c driver.Connector, p *plan.Plan, cfg Config) (*Source, error) {
 		s.kinds = append(s.kinds, source.Kind{Record: k.Record, Schema: protocol.PrepareSchema(schema), Poll: k.Poll, Digest: digestOf(k.Mode)})
 	}
 	s.glances, s.validity = glancesText(p.Tables(), s.mode), validityText(p.Tables())
-	s.read = open(c, readSession, cfg.LockTimeout)
+	s.read, s.write = open(c, readSession, cfg.LockTimeout), open(c, writeSession, cfg.LockTimeout)
+	s.write.SetConnMaxIdleTime(idleWriter)
 	return s, nil
 }
 
@@ -156,7 +158,7 @@ func unreachable(ctx context.Context, err error) error {
 
 // Close closes the connections. Transactions must be closed before.
 func (s *Source) Close() error {
-	if err := s.read.Close(); err != nil {
+	if err := errors.Join(s.read.Close(), s.write.Close()); err != nil {
 		return fmt.Errorf("close the main system: %w", err)
 	}
 	return nil

@@ -24,7 +24,26 @@ BEGIN
 END;
 GO
 
--- Takes back, where the script did it: The schema that reports of the portal are written into.
+-- Takes back: It adds them.
+IF OBJECT_ID(N'[portalsync].[delivered]') IS NOT NULL AND USER_ID(N'FIRMA\portalsync$') IS NOT NULL
+    REVOKE INSERT ON [portalsync].[delivered] FROM [FIRMA\portalsync$];
+GO
+
+-- Takes back: The account looks for ids in it.
+IF OBJECT_ID(N'[portalsync].[delivered]') IS NOT NULL AND USER_ID(N'FIRMA\portalsync$') IS NOT NULL
+    REVOKE SELECT ON [portalsync].[delivered] FROM [FIRMA\portalsync$];
+GO
+
+-- Takes back, where the script did it: The ids of reports that are in. The agent writes one in the transaction that writes the report, so that none is taken twice.
+IF EXISTS (SELECT 1 FROM sys.extended_properties WHERE class = 0 AND name = N'PortalSync.made.inbox.e672c3cc32f0dba2')
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM [portalsync].[delivered]) -- what is known of reports stays
+        DROP TABLE [portalsync].[delivered];
+    EXEC sys.sp_dropextendedproperty @name = N'PortalSync.made.inbox.e672c3cc32f0dba2';
+END;
+GO
+
+-- Takes back, where the script did it: The agent's own schema.
 IF EXISTS (SELECT 1 FROM sys.extended_properties WHERE class = 0 AND name = N'PortalSync.made.schema.e91d41e353c7dcd4')
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM sys.objects WHERE schema_id = SCHEMA_ID(N'portalsync'))

@@ -139,12 +139,33 @@ GO
 GRANT VIEW CHANGE TRACKING ON [HumanResources].[EmployeeDepartmentHistory] TO [FIRMA\portalsync$];
 GO
 
--- The schema that reports of the portal are written into.
+-- The agent's own schema.
 IF NOT EXISTS (SELECT 1 FROM sys.schemas WHERE name = N'portalsync')
 BEGIN
     EXEC (N'CREATE SCHEMA [portalsync];');
     EXEC sys.sp_addextendedproperty @name = N'PortalSync.made.schema.e91d41e353c7dcd4', @value = N'portalsync';
 END;
+GO
+
+-- The ids of reports that are in. The agent writes one in the transaction that writes the report, so that none is taken twice.
+IF NOT EXISTS (SELECT 1 WHERE OBJECT_ID(N'[portalsync].[delivered]') IS NOT NULL)
+BEGIN
+    CREATE TABLE [portalsync].[delivered] (
+        report_id varchar(64)   NOT NULL PRIMARY KEY,
+        type      nvarchar(100) NOT NULL,
+        position  bigint        NOT NULL, -- no state of the database below it holds the report
+        taken_at  datetime2(3)  NOT NULL DEFAULT SYSUTCDATETIME()
+    );
+    EXEC sys.sp_addextendedproperty @name = N'PortalSync.made.inbox.e672c3cc32f0dba2', @value = N'[portalsync].[delivered]';
+END;
+GO
+
+-- The account looks for ids in it.
+GRANT SELECT ON [portalsync].[delivered] TO [FIRMA\portalsync$];
+GO
+
+-- It adds them.
+GRANT INSERT ON [portalsync].[delivered] TO [FIRMA\portalsync$];
 GO
 
 -- The table that reports of the type absence are written into, unless the main system has it; give its columns the types that the payroll wants.
