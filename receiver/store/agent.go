@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -60,16 +61,49 @@ func (s *Store) SetAgentState(ctx context.Context, tenant protocol.TenantID, age
 	return s.one(ctx, "set agent state", setAgentStateSQL, tenant, agent, state)
 }
 
+// keepTrouble is how long an agent's last trouble is kept when its check-ins bring none: it has restarted since.
+const keepTrouble = 7 * 24 * time.Hour
+
 const saveCheckInSQL = `
 UPDATE agent
-SET    status = $3, address = $4, last_contact = $5
+SET    status = $3, address = $4, last_contact = $5,
+       trouble = CASE WHEN CAST($6 AS TEXT) <> '' THEN CAST($6 AS TEXT) WHEN trouble_at < $8 THEN '' ELSE trouble END,
+       trouble_at = CASE WHEN CAST($6 AS TEXT) <> '' THEN CAST($7 AS BIGINT) ELSE trouble_at END
 WHERE  tenant_id = $1 AND agent_id = $2`
 
-// SaveCheckIn keeps what an agent said of itself, where it called from and when.
+// SaveCheckIn keeps what an agent said of itself, where it called from and when. The last trouble that it told is kept
+// for 7 days after it was over, also when the agent has forgotten it.
 func (s *Store) SaveCheckIn(ctx context.Context, tenant protocol.TenantID, agent protocol.AgentID, status protocol.AgentStatus, address string, at time.Time) error {
 	b, err := json.Marshal(status)
 	if err != nil {
 		return fmt.Errorf("encode status of agent %d: %w", agent, err)
 	}
-	return s.one(ctx, "save check-in", saveCheckInSQL, tenant, agent, string(b), address, millis(at))
+	trouble, told, err := troubleOf(status, at)
+	if err != nil {
+		return fmt.Errorf("encode trouble of agent %d: %w", agent, err)
+	}
+	return s.one(ctx, "save check-in", saveCheckInSQL, tenant, agent, string(b), address, millis(at), trouble, told,
+		millis(at.Add(-keepTrouble)))
+}
+
+// troubleOf returns the trouble of a status as it is kept, and when it was over or, while it lasts, last told.
+func troubleOf(status protocol.AgentStatus, at time.Time) (text string, told int64, err error) {
+	if status.LastTrouble == nil {
+		return "", 0, nil
+	}
+	b, err := json.Marshal(status.LastTrouble)
+	return string(b), cmp.Or(status.LastTrouble.Until, millis(at)), err
+}
+
+// recall gives a status the last trouble that its agent told before it restarted. One that lasted then was over with
+// the restart: nobody waits for the requests of a process that is gone.
+func recall(status *protocol.AgentStatus, trouble string, told int64) error {
+	if status.LastTrouble != nil || trouble == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(trouble), &status.LastTrouble); err != nil {
+		return fmt.Errorf("read last trouble: %w", err)
+	}
+	status.LastTrouble.Until = told
+	return nil
 }

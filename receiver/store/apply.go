@@ -12,12 +12,14 @@ import (
 type ApplyOptions struct {
 	CapturedAt int64 // unix ms, the agent's
 	ReceivedAt int64 // unix ms, the portal's
+	KeepFilled bool  // leave a stored row as it is if the staged one would empty a field that it has filled
 }
 
 // Applied counts what an Apply did.
 type Applied struct {
 	Changed   int64 // rows inserted or rewritten
 	Unchanged int64 // rows that were there already, and were not rewritten
+	Kept      int64 // of these, rows that differ and were left as they are by KeepFilled
 	Deleted   int64 // rows deleted or, while their kind is running, taken out of the snapshot and left to the sweep
 }
 
@@ -37,7 +39,8 @@ func (w writing) snapshotID() sql.NullInt64 {
 }
 
 // Apply writes a stage: rows whose content differs are inserted or rewritten, rows found unchanged are not touched,
-// deletes follow. Applying the same stage again changes nothing.
+// deletes follow. Applying the same stage again changes nothing. With KeepFilled a row that would empty a filled field
+// is not written: the stored one keeps its content and its row hash, and counts as found unchanged.
 //
 // Every row written while its kind is running or sweeping gets the kind's snapshot id in the same write; a row found
 // unchanged gets a mark beside the table instead. While the kind is running a delete only takes id and mark off the
@@ -52,7 +55,7 @@ func (tx *StreamTx) Apply(ctx context.Context, st *Stage, o ApplyOptions) (Appli
 	w.ApplyOptions = o
 	var a Applied
 	if n := int64(st.rows.upserts()); n > 0 {
-		if a.Changed, err = tx.upsert(ctx, st, w); err != nil {
+		if a.Changed, a.Kept, err = tx.upsert(ctx, st, w); err != nil {
 			return Applied{}, fmt.Errorf("apply rows of %s: %w", st.kind.Name, err)
 		}
 		a.Changed = min(a.Changed, n)

@@ -51,6 +51,7 @@ func (s *Store) PendingReports(ctx context.Context, tenant protocol.TenantID, st
 		}
 		out = append(out, protocol.Report{
 			ID: r.ID, Type: r.Type, EmployeeNo: r.EmployeeNo, SubmittedAt: millis(r.SubmittedAt), Fields: r.Fields,
+			Expected: r.Expected,
 		})
 	}
 	return out, nil
@@ -84,6 +85,8 @@ func (s *Store) ackReport(ctx context.Context, tenant protocol.TenantID, stream 
 	case protocol.AckStored:
 	case protocol.AckRefused:
 		step.Event, step.Note = report.TurnDown, ack.Reason
+	case protocol.AckConflict:
+		step.Event, step.Note = report.Clash, ack.Reason
 	default:
 		return fmt.Errorf("outcome %q is unknown", ack.Outcome)
 	}

@@ -88,19 +88,24 @@ func (tx *StreamTx) kindIndex(name string) int {
 	return slices.IndexFunc(tx.kinds, func(k kindRow) bool { return k.Kind == name })
 }
 
-// SetKind changes the state of one of the stream's kinds; cause is of suspended and held.
+// SetKind changes the state of one of the stream's kinds; cause is of suspended and held. One that is told to be held
+// is held for what it was held for, or its sweep is.
 // A sweep that is told again starts over, which does no harm.
 func (tx *StreamTx) SetKind(ctx context.Context, status protocol.KindStatus, cause Cause) error {
 	k, err := tx.kind(status.Kind)
 	if err != nil {
 		return err
 	}
-	k.KindStatus, k.cause = status, cause
+	if status.Snapshot != k.Snapshot {
+		k.blanked = 0
+	}
+	k.KindStatus, k.hold, k.cause = status, k.hold.after(status), cause
 	return tx.saveKind(ctx, k)
 }
 
 func (tx *StreamTx) saveKind(ctx context.Context, k kindRow) error {
 	tx.store.sweeps.forget(tx.sweepID(k.Kind))
+	k.Held = k.hold.waits()
 	if err := saveKind(ctx, tx.tx(), tx.stream.Tenant, tx.stream.ID, k); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ type FleetAgent struct {
 
 const fleetSQL = `
 SELECT t.tenant_id, t.code, t.name, t.suspended, a.agent_id, a.state, a.hostname, a.version, a.platform, a.main_system,
-       a.address, a.enrolled_at, a.last_contact, a.status, s.stream_id, s.name, s.gen, s.applied_seq, s.lineage, s.position,
+       a.address, a.enrolled_at, a.last_contact, a.status, a.trouble, a.trouble_at, s.stream_id, s.name, s.gen, s.applied_seq, s.lineage, s.position,
        s.status, s.cause, s.opened_at, s.applied_at, s.captured_at, s.rows_applied,
        COALESCE(k.held, 0), COALESCE(k.suspended, 0), COALESCE(k.loading, 0), COALESCE(k.letters, 0),
        COALESCE(r.waiting, 0), COALESCE(r.oldest, 0)
@@ -81,10 +81,10 @@ func (s *Store) FleetAgent(ctx context.Context, tenant protocol.TenantID, agent 
 }
 
 func scanFleetAgent(rows *sql.Rows, a *FleetAgent) error {
-	var enrolled, contact, opened, applied, captured, oldest int64
-	var status string
+	var enrolled, contact, opened, applied, captured, oldest, told int64
+	var status, trouble string
 	err := rows.Scan(&a.Tenant, &a.TenantCode, &a.TenantName, &a.TenantSuspended, &a.Agent, &a.State, &a.Hostname, &a.Version,
-		&a.Platform, &a.MainSystem, &a.Address, &enrolled, &contact, &status, &a.Stream.ID, &a.Stream.Name, &a.Stream.Gen,
+		&a.Platform, &a.MainSystem, &a.Address, &enrolled, &contact, &status, &trouble, &told, &a.Stream.ID, &a.Stream.Name, &a.Stream.Gen,
 		&a.Stream.AppliedSeq, &a.Stream.Lineage, &a.Stream.Position, &a.Stream.Status, &a.Stream.Cause, &opened, &applied,
 		&captured, &a.RowsApplied, &a.Held, &a.Suspended, &a.Loading, &a.Letters, &a.ReportsWaiting, &oldest)
 	if err != nil {
@@ -92,7 +92,10 @@ func scanFleetAgent(rows *sql.Rows, a *FleetAgent) error {
 	}
 	a.EnrolledAt, a.LastContact, a.OldestReport = instant(enrolled), instant(contact), instant(oldest)
 	a.Stream.Tenant, a.Stream.OpenedAt, a.Stream.AppliedAt, a.Stream.CapturedAt = a.Tenant, instant(opened), instant(applied), instant(captured)
-	return json.Unmarshal([]byte(status), &a.Status)
+	if err := json.Unmarshal([]byte(status), &a.Status); err != nil {
+		return err
+	}
+	return recall(&a.Status, trouble, told)
 }
 
 // FleetKind is one record kind of a stream, for operations.

@@ -88,7 +88,7 @@ func (t *copyTx) upsert(ctx context.Context, rows stagedRows, w writing) (int64,
 	}
 	query := "INSERT INTO " + tableName(w.kind) + " AS r (" + ownerColumns + ", " + fields + ", " + stampColumns + ", " + writeColumns + ")" +
 		" SELECT " + pick + "CAST($1 AS BIGINT), CAST($2 AS BIGINT), " + fields + ", " + stampColumns +
-		", CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM " + stageName(w.kind) + order + conflictClause(c.kind)
+		", CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM " + stageName(w.kind) + order + conflictClause(c.kind, w.KeepFilled)
 	return affected(t.sqlTx.ExecContext(ctx, query, w.tenant, w.stream, w.snapshotID(), w.CapturedAt, w.ReceivedAt))
 }
 
@@ -98,7 +98,7 @@ func (t *copyTx) blanked(ctx context.Context, rows stagedRows, w writing) (int64
 		return 0, err
 	}
 	var n int64
-	query := "SELECT COUNT(*) FROM " + stored(c, strings.Join(fieldNames(c.kind), ", ")) + " WHERE " + blankedCondition(c.kind)
+	query := "SELECT COUNT(*) FROM " + stored(c, strings.Join(fieldNames(c.kind), ", ")) + " WHERE " + blankedCondition(c.kind, "s")
 	err := t.sqlTx.QueryRowContext(ctx, query, postgres{}.replan(w.tenant, w.stream)...).Scan(&n)
 	return n, err
 }

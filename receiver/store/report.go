@@ -14,8 +14,9 @@ import (
 )
 
 const insertReportSQL = `
-INSERT INTO report (tenant_id, report_id, stream_id, user_id, employee_no, type, fields, state, submission_key, submitted_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO report (tenant_id, report_id, stream_id, user_id, employee_no, type, fields, state, submission_key, submitted_at,
+                    expected)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (tenant_id, user_id, submission_key) DO NOTHING`
 
 const deleteDraftSQL = `
@@ -33,10 +34,15 @@ func (s *Store) SubmitReport(ctx context.Context, sub report.Submission) (r repo
 	if err != nil {
 		return r, false, fmt.Errorf("encode report: %w", err)
 	}
+	expected, err := json.Marshal(sub.Expected)
+	if err != nil {
+		return r, false, fmt.Errorf("encode report: %w", err)
+	}
 	id := report.NewID(sub.At)
 	err = s.inTx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, insertReportSQL, sub.Tenant, id, sub.Stream, sub.User, sub.EmployeeNo, sub.Type,
-			string(fields), state, sub.Key, millis(sub.At))
+			string(fields), state, sub.Key, millis(sub.At),
+			string(expected))
 		if err != nil {
 			return err
 		}
@@ -70,7 +76,7 @@ func addStep(ctx context.Context, tx queryer, tenant protocol.TenantID, id proto
 	return nil
 }
 
-const reportColumns = `report_id, tenant_id, stream_id, user_id, employee_no, type, fields, state, reason, submitted_at`
+const reportColumns = `report_id, tenant_id, stream_id, user_id, employee_no, type, fields, state, reason, submitted_at, expected`
 
 const reportByKeySQL = `
 SELECT ` + reportColumns + `
@@ -121,14 +127,14 @@ func (s *Store) report(ctx context.Context, query string, args ...any) (report.R
 
 func listReports(ctx context.Context, q queryer, query string, args ...any) ([]report.Report, error) {
 	return list(ctx, q, "reports", func(rows *sql.Rows, r *report.Report) error {
-		var fields string
+		var fields, expected string
 		var at int64
-		err := rows.Scan(&r.ID, &r.Tenant, &r.Stream, &r.User, &r.EmployeeNo, &r.Type, &fields, &r.State, &r.Reason, &at)
+		err := rows.Scan(&r.ID, &r.Tenant, &r.Stream, &r.User, &r.EmployeeNo, &r.Type, &fields, &r.State, &r.Reason, &at, &expected)
 		if err != nil {
 			return err
 		}
 		r.SubmittedAt = instant(at)
-		return json.Unmarshal([]byte(fields), &r.Fields)
+		return errors.Join(json.Unmarshal([]byte(fields), &r.Fields), json.Unmarshal([]byte(expected), &r.Expected))
 	}, query, args...)
 }
 
@@ -184,7 +190,7 @@ func (s *Store) moveReport(ctx context.Context, tx *sql.Tx, tenant protocol.Tena
 	if next == old && !verdict {
 		return nil
 	}
-	settled := verdict || next == report.Refused || next == report.Cancelled
+	settled := verdict || next == report.Refused || next == report.Cancelled || next == report.Conflict
 	if _, err := tx.ExecContext(ctx, moveReportSQL, tenant, id, next, step.Note, flag(settled)); err != nil {
 		return fmt.Errorf("move report: %w", err)
 	}

@@ -100,7 +100,7 @@ func (t *valueTx) upsert(ctx context.Context, rows stagedRows, w writing) (int64
 	return t.each(ctx, v.up, v.stride, func(b *strings.Builder, n int) {
 		b.WriteString(head)
 		writeRows(b, fixed, v.stride, n)
-		b.WriteString(conflictClause(v.kind))
+		b.WriteString(conflictClause(v.kind, w.KeepFilled))
 	})
 }
 
@@ -111,7 +111,7 @@ func (t *valueTx) blanked(ctx context.Context, rows stagedRows, w writing) (int6
 		b.WriteString("WITH s (" + strings.Join(fieldNames(v.kind), ", ") + ", " + stampColumns + ") AS (VALUES ")
 		writeRows(b, "", v.stride, n)
 		b.WriteString(") SELECT COUNT(*) FROM s CROSS JOIN " + tableName(w.kind) + " AS r WHERE " + owned(w) + " AND " +
-			sameKey(v.kind, "r", "s") + " AND " + blankedCondition(v.kind))
+			sameKey(v.kind, "r", "s") + " AND " + blankedCondition(v.kind, "s"))
 	}, func(stmt *sql.Stmt, args []any) error {
 		var n int64
 		err := stmt.QueryRowContext(ctx, args...).Scan(&n)

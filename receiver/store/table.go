@@ -26,8 +26,9 @@ func fieldNames(k *record.Kind) []string {
 	return names
 }
 
-// conflictClause makes an INSERT into a record table rewrite the row of the same key, but only if its content differs.
-func conflictClause(k *record.Kind) string {
+// conflictClause makes an INSERT into a record table rewrite the row of the same key, but only if its content differs,
+// and, with keepFilled, if no field that it has filled would be empty.
+func conflictClause(k *record.Kind, keepFilled bool) string {
 	var b strings.Builder
 	b.WriteString(" ON CONFLICT (" + ownerColumns + ", " + strings.Join(k.Key, ", ") + ") DO UPDATE SET ")
 	for _, f := range k.Fields {
@@ -42,6 +43,9 @@ func conflictClause(k *record.Kind) string {
 		b.WriteString(name + " = excluded." + name)
 	}
 	b.WriteString(" WHERE r.row_hash IS DISTINCT FROM excluded.row_hash")
+	if keepFilled {
+		b.WriteString(" AND " + blankedCondition(k, "excluded") + " IS NOT TRUE")
+	}
 	return b.String()
 }
 
@@ -54,16 +58,17 @@ func sameKey(k *record.Kind, a, b string) string {
 	return strings.Join(parts, " AND ")
 }
 
-// blankedCondition is true for a stored row r that has something in a field which the staged row s leaves empty.
-func blankedCondition(k *record.Kind) string {
+// blankedCondition is true for a stored row r that has something in a field which the row of that alias leaves empty;
+// for another row it may be null.
+func blankedCondition(k *record.Kind, alias string) string {
 	parts := []string{"1 = 0"}
 	for _, f := range k.Fields {
 		switch {
 		case k.IsKey(f.Name):
 		case f.Type == record.Text:
-			parts = append(parts, "(r."+f.Name+" <> '' AND (s."+f.Name+" IS NULL OR s."+f.Name+" = ''))")
+			parts = append(parts, "(r."+f.Name+" <> '' AND ("+alias+"."+f.Name+" IS NULL OR "+alias+"."+f.Name+" = ''))")
 		case f.Nullable:
-			parts = append(parts, "(r."+f.Name+" IS NOT NULL AND s."+f.Name+" IS NULL)")
+			parts = append(parts, "(r."+f.Name+" IS NOT NULL AND "+alias+"."+f.Name+" IS NULL)")
 		}
 	}
 	return "(" + strings.Join(parts, " OR ") + ")"

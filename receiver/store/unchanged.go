@@ -17,36 +17,46 @@ const fewRows = 64
 // one range of the table says much for a quarter of what offering the rows costs: which of them are there already; or
 // that the range is empty, or holds only what the stage replaces, so that it can be filled anew. Rows it cannot judge,
 // because the table sorts otherwise or holds much more in the range, are all offered: that decides by itself, as ever.
-func (tx *StreamTx) upsert(ctx context.Context, st *Stage, w writing) (int64, error) {
+func (tx *StreamTx) upsert(ctx context.Context, st *Stage, w writing) (written, kept int64, err error) {
 	rows := st.rows
 	if w.snapshot != 0 && !w.repeated && len(st.upserted) >= fewRows {
 		held, err := tx.look(ctx, st)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		known := func(i int) bool { return held.pairs.has(pair(st.upserted[i], st.content[i])) }
 		switch {
 		case held.any(known, len(st.upserted)):
 			if rows = rows.without(known); rows.upserts() == 0 {
-				return 0, nil
+				return 0, 0, nil
 			}
 		case !held.others && rows.removes() == 0:
 			n, ok, err := tx.refill(ctx, st, w, held.rows > 0)
 			if ok || err != nil {
-				return n, err
+				return n, 0, err
 			}
 		}
 	}
-	return tx.bulk.upsert(ctx, rows, w)
+	written, err = tx.bulk.upsert(ctx, rows, w)
+	if err != nil || !w.KeepFilled || written >= int64(rows.upserts()) {
+		return written, 0, err
+	}
+	kept, err = tx.bulk.blanked(ctx, rows, w)
+	return written, kept, err
 }
 
 // refill writes all of a stage into its range of the table, which is emptied first if clear is set. Nothing was done, and
-// ok is false, when the database has no way that is faster than an upsert, or when a row of the stage turned out to be
-// stored outside of the range.
+// ok is false, when the database has no way that is faster than an upsert, when a row of the stage turned out to be stored
+// outside of the range, or when one is to be kept.
 func (tx *StreamTx) refill(ctx context.Context, st *Stage, w writing, clear bool) (n int64, ok bool, err error) {
 	bulk, ok := tx.bulk.(refiller)
 	if !ok {
 		return 0, false, nil
+	}
+	if clear && w.KeepFilled {
+		if n, err := bulk.blanked(ctx, st.rows, w); n > 0 || err != nil {
+			return 0, false, err
+		}
 	}
 	err = tx.Attempt(ctx, func() error {
 		if clear {
@@ -65,6 +75,7 @@ func (tx *StreamTx) refill(ctx context.Context, st *Stage, w writing, clear bool
 
 // refiller is a bulkTx that inserts much faster than it upserts.
 type refiller interface {
+	bulkTx
 	// clear deletes the stored rows from the stage's first key to its last.
 	clear(ctx context.Context, st *Stage, w writing) error
 	// fill inserts staged rows; one that is stored is an error.

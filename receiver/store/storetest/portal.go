@@ -266,6 +266,36 @@ func pages(t *testing.T, o Opened) {
 			t.Errorf("being read again: %s, want %s", got, start)
 		}
 	})
+	t.Run("the last trouble that an agent told outlives its restart, for a week", func(t *testing.T) {
+		c := company(t, o, "one")
+		dns := &protocol.Trouble{Code: "dns", Sentence: "No.", From: start.UnixMilli(), Until: start.Add(time.Hour).UnixMilli()}
+		lasts := &protocol.Trouble{Code: "altered", Sentence: "No.", From: start.Add(2 * time.Hour).UnixMilli()}
+		over := *lasts
+		over.Until = start.Add(3 * time.Hour).UnixMilli()
+		for _, step := range []struct {
+			what string
+			tell *protocol.Trouble
+			at   time.Duration
+			want *protocol.Trouble
+		}{
+			{"none yet", nil, time.Minute, nil},
+			{"told", dns, time.Hour, dns},
+			{"after a restart", nil, 2 * time.Hour, dns},
+			{"another, that lasts", lasts, 3 * time.Hour, lasts},
+			{"a restart while it lasted", nil, 4 * time.Hour, &over},
+			{"six days later", nil, 6 * 24 * time.Hour, &over},
+			{"eight days later", nil, 8 * 24 * time.Hour, nil},
+		} {
+			status := protocol.AgentStatus{State: "following", LastTrouble: step.tell}
+			if err := c.Store.SaveCheckIn(t.Context(), c.Tenant, c.Agent, status, "198.51.100.24", start.Add(step.at)); err != nil {
+				t.Fatal(err)
+			}
+			got, err := c.Store.FleetAgent(t.Context(), c.Tenant, c.Agent)
+			if err != nil || !cmp.Equal(got.Status.LastTrouble, step.want) {
+				t.Errorf("%s: %+v (err %v), want %+v", step.what, got.Status.LastTrouble, err, step.want)
+			}
+		}
+	})
 	t.Run("the fleet tells what waits, per agent", func(t *testing.T) {
 		c := company(t, o, "one")
 		company(t, o, "two")

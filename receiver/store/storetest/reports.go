@@ -140,6 +140,28 @@ func reports(t *testing.T, o Opened) {
 		}
 		wantPending(t, c)
 	})
+	t.Run("a record that was changed meanwhile ends the report, which carried it to the agent as it was seen", func(t *testing.T) {
+		c := company(t, o, "one")
+		sub := submission(c, "k", start)
+		sub.Expected = &protocol.Expected{Kind: "employee", Key: []byte{1, 2}, RowHash: 1<<64 - 1}
+		r, _, err := c.Store.SubmitReport(t.Context(), sub)
+		if err != nil || !cmp.Equal(r.Expected, sub.Expected) {
+			t.Fatalf("expected = %+v (err %v)", r.Expected, err)
+		}
+		offered, err := c.Store.PendingReports(t.Context(), c.Tenant, c.Stream, 10)
+		if err != nil || len(offered) != 1 || !cmp.Equal(offered[0].Expected, sub.Expected) {
+			t.Fatalf("offered %+v (err %v), want what was expected", offered, err)
+		}
+		c.ack(t, r.ID, protocol.AckConflict, "line-1")
+		c.ack(t, r.ID, protocol.AckConflict, "line-1")
+		wantPending(t, c)
+		wantHistory(t, c, r.ID, report.Submit, report.HandOver, report.Clash)
+		c.Open(t, "line-2")
+		wantPending(t, c)
+		if r, err := c.Store.Report(t.Context(), c.anna(), r.ID); err != nil || r.State != report.Conflict || r.Reason != "why" {
+			t.Errorf("%s, %q (err %v), want the conflict and why", r.State, r.Reason, err)
+		}
+	})
 	t.Run("after the main database was restored, what it has said nothing of is offered again", func(t *testing.T) {
 		c := company(t, o, "one")
 		stored, taken := submitted(t, c, "k1", start), submitted(t, c, "k2", start.Add(time.Minute))
