@@ -66,7 +66,7 @@ func newPlan(s *settings) *cobra.Command {
 		},
 	}
 	show.Flags().BoolVar(&samples, "samples", true, "show the first rows of each kind, which are payroll data")
-	return group("plan", "Look at what leaves the building", check, show)
+	return group("plan", "Look at what leaves the building", check, show, newSetupSQL(s))
 }
 
 // preview reads what a first load would and prints it.
@@ -102,10 +102,15 @@ func (f *findings) add(x doctor.Finding) {
 	switch {
 	case f.json:
 		_ = json.NewEncoder(w).Encode(x) // a closed pipe has nobody to tell
+	case x.Note:
+		fmt.Fprintf(w, "note  %s: %s [%s]\n", x.Check, x.Sentence, x.Code)
 	case x.OK():
 		fmt.Fprintf(w, "ok    %s: %s\n", x.Check, x.Sentence)
 	default:
 		fmt.Fprintf(w, "WRONG %s: %s [%s]\n", x.Check, x.Sentence, x.Code)
+	}
+	if x.Statement != "" && !f.json {
+		fmt.Fprintf(w, "      %s\n", x.Statement)
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *settings) load() (*config.Config, error) { return config.Load(s.file) }
 func newRoot() *cobra.Command {
 	s := &settings{}
 	root := group("agent", "The customer's side of PortalSync: pushes what the plan allows and fetches reports",
-		newRun(s), newEnrol(s), newCheck(s), newPlan(s), newStatus(s), newVerify(s), newService(s), newSettings(), newVersion())
+		newRun(s), newEnrol(s), newCheck(s), newPlan(s), newStatus(s), newVerify(s), newUpgrade(s), newService(s), newSettings(), newVersion())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(wrongFlag)

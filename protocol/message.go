@@ -91,7 +91,7 @@ type CheckInRequest struct {
 
 // AgentStatus is shown to operations. It holds no payroll data.
 type AgentStatus struct {
-	State       string         `json:"state"`                  // starting, loading, following, waiting, failing
+	State       string         `json:"state"`                  // starting, loading, following, waiting, failing, upgrading
 	Code        string         `json:"code,omitempty"`         // stable code of the last error, as agent documentation lists
 	Error       string         `json:"error,omitempty"`        // one sentence: what, where, what to do
 	Since       int64          `json:"since,omitempty"`        // unix ms of the last error's first occurrence

@@ -15,6 +15,7 @@ const (
 	stateFollowing = "following" // everything planned is followed
 	stateWaiting   = "waiting"   // the portal said no; it is asked again
 	stateFailing   = "failing"   // the main system cannot be read
+	stateUpgrading = "upgrading" // its vendor upgrades it, and it is not read until that ends
 )
 
 // status is the agent's status under a lock: the owner writes it, anybody reads it.
@@ -46,6 +47,8 @@ func (s *status) read() protocol.AgentStatus {
 		}
 	}
 	switch {
+	case s.trouble[areaSource].code == codeUpgrade:
+		told.State = stateUpgrading
 	case s.trouble[areaSource].code != "":
 		told.State = stateFailing
 	case s.trouble[areaPortal].code != "":

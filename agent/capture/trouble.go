@@ -18,6 +18,7 @@ const (
 	codeSourceError     = "source-error"
 	codeSourceRegressed = "source-regressed"
 	codeSourceDrift     = "source-drift"
+	codeUpgrade         = "upgrade"
 	codePortal          = "portal-error"
 	codeBadRows         = "bad-rows"
 )
@@ -63,6 +64,13 @@ func (s *status) set(a area, code, sentence string) (fresh bool) {
 	return true
 }
 
+// since dates an error that began before it was met.
+func (s *status) since(a area, t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trouble[a].since = t.UnixMilli()
+}
+
 // clear takes the error of an area back.
 func (s *status) clear(a area) {
 	s.mu.Lock()
@@ -79,13 +87,20 @@ func (c *Capture) failed(ctx context.Context, err error) {
 	if c.status.set(a, code, err.Error()) {
 		c.log.WarnContext(ctx, "waiting", "code", code, "err", err)
 	}
+	var upgrade *source.UpgradeError
+	if errors.As(err, &upgrade) {
+		c.status.since(a, upgrade.Begun)
+	}
 }
 
 // classify says what an error is about and its stable code.
 func classify(err error) (area, string) {
 	var reject *protocol.Reject
 	var ofSource *sourceError
+	var upgrade *source.UpgradeError
 	switch {
+	case errors.As(err, &upgrade):
+		return areaSource, codeUpgrade
 	case errors.As(err, &reject):
 		return areaPortal, string(reject.Code)
 	case errors.Is(err, errRegressed):

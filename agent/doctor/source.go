@@ -12,6 +12,9 @@ import (
 func (d *Doctor) mainSystem(ctx context.Context, p *plan.Plan, yield func(Finding)) {
 	const check = "main system"
 	name := mainsystem.Name(d.cfg)
+	if !d.survey(ctx, p, yield) {
+		return // what it tells keeps the plan from being held against the database
+	}
 	src, err := mainsystem.Open(d.cfg, p)
 	if err != nil {
 		yield(wrong(check, CodeSource, "The main system's database %s cannot be read as the plan says: %v: check main_system in %s, and the plan.", name, err, d.cfg.File))
@@ -35,4 +38,18 @@ func (d *Doctor) mainSystem(ctx context.Context, p *plan.Plan, yield func(Findin
 	if stopped == 0 {
 		yield(ok(check, "%s can be read as the plan says.", name))
 	}
+}
+
+// survey looks at the main system's server. It reports whether nothing is wrong there.
+func (d *Doctor) survey(ctx context.Context, p *plan.Plan, yield func(Finding)) bool {
+	good := true
+	err := mainsystem.Survey(ctx, d.cfg, p, func(f mainsystem.Finding) {
+		good = good && (f.Code == "" || f.Note)
+		yield(Finding{Check: f.Check, Code: f.Code, Note: f.Note, Sentence: f.Sentence, Statement: f.Statement})
+	})
+	if err != nil {
+		yield(wrong("main system", CodeSettings, "%v.", err))
+		return false
+	}
+	return good
 }

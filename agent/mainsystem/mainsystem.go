@@ -16,6 +16,7 @@ import (
 // System is an open main system: rows are read from it, and reports written into it.
 type System struct {
 	plan.Live
+	upgrade announced
 }
 
 // deliverer is a main system that takes reports.
@@ -40,7 +41,7 @@ func Open(cfg *config.Config, p *plan.Plan) (*System, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.File, err)
 	}
-	src, err := sqlserver.Open(address, p, sqlserver.Config{Budget: m.Budget, TrustServerCertificate: m.TrustServer, CA: m.CA})
+	src, err := sqlserver.Open(address, p, settings(cfg))
 	if err != nil {
 		return nil, fmt.Errorf("%s: main_system.sqlserver: %w", cfg.File, err)
 	}
@@ -70,12 +71,4 @@ func (s *System) Load() (sqlserver.Load, bool) {
 		return sqlserver.Load{}, false
 	}
 	return src.Load(), true
-}
-
-// Deliver writes a report into the main system. See inbox.MainSystem.
-func (s *System) Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, error) {
-	if d, ok := s.Live.(deliverer); ok {
-		return d.Deliver(ctx, r)
-	}
-	return protocol.Ack{}, errNoInbox
 }

@@ -71,6 +71,15 @@ var (
 	ErrGone = errors.New("main system database cannot be reached")
 )
 
+// UpgradeError reports that the main system's vendor upgrades it: it is not read until somebody ends that.
+type UpgradeError struct {
+	Begun time.Time
+}
+
+func (e *UpgradeError) Error() string {
+	return "the main system is being upgraded since " + e.Begun.Local().Format("2006-01-02 15:04") + "; run agent upgrade end when it is done"
+}
+
 // KindError reports that the database refused a kind's statement, for instance because an expression of
 // the plan meets a row it cannot work on. Other kinds can be read. The source tells it as [KindState.Err] from
 // then on and tries again after a minute.

@@ -17,19 +17,18 @@ import (
 // Upgrade is how far an upgrade of the main system's vendor is. All of it stands in the database: which planned
 // tables are tracked, and a property of the database that says since when they need not be. Nothing is on the agent's disk.
 type Upgrade struct {
-	Begun  time.Time // zero when none is open
-	Tables []UpgradeTable
+	Begun  time.Time      `json:"begun,omitzero"` // zero when none is open
+	Tables []UpgradeTable `json:"tables"`
 }
 
 // UpgradeTable is one of the tables whose changes the plan has tracked.
 type UpgradeTable struct {
-	Name    string   // as the plan spells it
-	Kinds   []string // record kinds that are read from it, which are read anew when its tracking was released
-	Missing bool     // there is no such table, or the account may not see it
-	Keyless bool     // it has no primary key, without which nothing is tracked
-	Tracked bool
+	Name    string   `json:"name"`              // as the plan spells it
+	Kinds   []string `json:"kinds"`             // record kinds that are read from it, and anew when its tracking was released
+	Missing bool     `json:"missing,omitempty"` // there is no such table, or the account may not see it
+	Keyless bool     `json:"keyless,omitempty"` // it has no primary key, without which nothing is tracked
+	Tracked bool     `json:"tracked"`
 	table   plan.Table
-	mayDo   bool // the account may alter it
 }
 
 // Released returns the tables that are there and not tracked.
@@ -53,7 +52,6 @@ func (e *RightsError) Error() string {
 
 // Maintenance releases and tracks the planned tables. It is for a person who upgrades the main system.
 type Maintenance struct {
-	plan    *plan.Plan
 	tracked []plan.Table
 	needs   []need
 	db      *sql.DB
@@ -75,7 +73,7 @@ const upgradeLockTimeout = 30 * time.Second
 
 func newMaintenance(c driver.Connector, p *plan.Plan) *Maintenance {
 	list := needs(p)
-	return &Maintenance{plan: p, needs: list, tracked: trackedTables(list), db: open(c, readSession, upgradeLockTimeout)}
+	return &Maintenance{needs: list, tracked: trackedTables(list), db: open(c, readSession, upgradeLockTimeout)}
 }
 
 // Close closes the connections.
@@ -111,6 +109,13 @@ func readUpgrade(ctx context.Context, q querier) (time.Time, error) {
 		return begun, fmt.Errorf("ask whether an upgrade is open: %w", err)
 	}
 	return begun, nil
+}
+
+// Upgrade returns when an upgrade was begun that is not ended; zero when none is open. Somebody announces one with
+// [Maintenance.Begin], or with the statements that it prints.
+func (s *Source) Upgrade(ctx context.Context) (time.Time, error) {
+	begun, err := readUpgrade(ctx, s.read)
+	return begun, classify(ctx, err)
 }
 
 // spellBegun says when an upgrade began; not every hand that wrote it down wrote a time.
@@ -159,7 +164,7 @@ func (m *Maintenance) look(ctx context.Context) (Upgrade, bool, error) {
 		t := m.tracked[place]
 		i := slices.IndexFunc(m.needs, func(n need) bool { return n.table == t })
 		u.Tables = append(u.Tables, UpgradeTable{Name: t.String(), Kinds: m.needs[i].kinds, Missing: !object.Valid, Keyless: !key.Valid,
-			Tracked: tracked.Valid, table: t, mayDo: alter.Int64 == 1})
+			Tracked: tracked.Valid, table: t})
 		may = may && (alter.Int64 == 1 || !object.Valid)
 		return nil
 	})
@@ -222,7 +227,7 @@ func (m *Maintenance) End(ctx context.Context) (after Upgrade, again []UpgradeTa
 func (m *Maintenance) exec(ctx context.Context, statements []string) error {
 	for _, statement := range statements {
 		if _, err := m.db.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("%s %w", strings.TrimSuffix(statement, ";"), classify(ctx, err))
+			return fmt.Errorf("%s: %w", strings.TrimSuffix(statement, ";"), classify(ctx, err))
 		}
 	}
 	return nil
