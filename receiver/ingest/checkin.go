@@ -119,8 +119,8 @@ func (in *Ingest) ackReports(c *call) (any, error) {
 		return nil, notYours()
 	}
 	for _, a := range r.Acks {
-		if a.ID == "" || (a.Outcome != protocol.AckStored && a.Outcome != protocol.AckRefused) {
-			return nil, malformed("an acknowledgement has an id and the outcome %s or %s", protocol.AckStored, protocol.AckRefused)
+		if a.ID == "" || (a.Outcome != protocol.AckStored && a.Outcome != protocol.AckRefused && a.Outcome != protocol.AckConflict) {
+			return nil, malformed("an acknowledgement has an id and the outcome %s, %s or %s", protocol.AckStored, protocol.AckRefused, protocol.AckConflict)
 		}
 	}
 	if err := in.store.AckReports(c.Context(), c.agent.Tenant, c.agent.Stream, r.Acks); err != nil {

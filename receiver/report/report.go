@@ -25,9 +25,11 @@ type Report struct {
 	Type        string
 	Fields      map[string]string // per type; dates as YYYY-MM-DD, decimals with a point
 	State       State
-	Reason      string // why the main system refused it, in its own words
+	Reason      string // why the main system refused it, or what stood in the way, in its own words
 	SubmittedAt time.Time
 	Steps       []Step // oldest first; empty in lists
+	// Expected is the submission's.
+	Expected *protocol.Expected
 }
 
 // LogValue keeps what was reported out of every log.
@@ -68,6 +70,8 @@ type Submission struct {
 	// report back: a double click or a back button makes one report.
 	Key string
 	At  time.Time
+	// Expected is the record that the report is about, as the employee saw it; nil for a report about no record.
+	Expected *protocol.Expected
 }
 
 // Result is the main system's verdict on a report, as the record kind report_result carries it.

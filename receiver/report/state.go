@@ -14,11 +14,12 @@ const (
 	Received  State = "received"  // Modtaget i løn: a row of the main system
 	Refused   State = "refused"   // Afvist af lønsystemet
 	Cancelled State = "cancelled" // Annulleret
+	Conflict  State = "conflict"  // Ændret i lønsystemet: the record was not as the report expected, nothing was written
 )
 
 // States lists every state in the order a report meets them.
 func States() []State {
-	return []State{Draft, Sent, Approved, Fetching, Received, Refused, Cancelled}
+	return []State{Draft, Sent, Approved, Fetching, Received, Refused, Cancelled, Conflict}
 }
 
 // Open reports whether something is still to happen to a report in this state.
@@ -26,7 +27,7 @@ func (s State) Open() bool {
 	switch s {
 	case Draft, Sent, Approved, Fetching:
 		return true
-	case Received, Refused, Cancelled:
+	case Received, Refused, Cancelled, Conflict:
 		return false
 	}
 	return false
@@ -42,6 +43,7 @@ const (
 	HandOver Event = "hand-over" // the portal gives it to the agent
 	Store    Event = "store"     // the agent acknowledges the row in the main system
 	TurnDown Event = "turn-down" // the agent acknowledges that the main system will never take it
+	Clash    Event = "clash"     // the agent acknowledges that the record is not as the report expects
 	Take     Event = "take"      // the main system's verdict: taken
 	Refuse   Event = "refuse"    // the main system's verdict: refused
 	Cancel   Event = "cancel"    // the employee takes it back
@@ -49,7 +51,7 @@ const (
 
 // Events lists every event.
 func Events() []Event {
-	return []Event{Submit, Approve, HandOver, Store, TurnDown, Take, Refuse, Cancel}
+	return []Event{Submit, Approve, HandOver, Store, TurnDown, Clash, Take, Refuse, Cancel}
 }
 
 // TransitionError says that an event cannot happen to a report in a state.
@@ -80,6 +82,8 @@ func Next(s State, e Event) (State, error) {
 		return from(s, e, Received, Fetching, Received)
 	case TurnDown:
 		return from(s, e, Refused, Fetching, Refused)
+	case Clash:
+		return from(s, e, Conflict, Fetching, Conflict)
 	case Take:
 		return from(s, e, Received, Sent, Approved, Fetching, Received, Refused)
 	case Refuse:

@@ -13,6 +13,7 @@ func TestNext(t *testing.T) {
 		HandOver: {Sent: Fetching, Approved: Fetching, Fetching: Fetching, Received: Fetching},
 		Store:    {Fetching: Received, Received: Received, Refused: Refused},
 		TurnDown: {Fetching: Refused, Refused: Refused},
+		Clash:    {Fetching: Conflict, Conflict: Conflict},
 		Take:     {Sent: Received, Approved: Received, Fetching: Received, Received: Received, Refused: Received},
 		Refuse:   {Sent: Refused, Approved: Refused, Fetching: Refused, Received: Refused, Refused: Refused},
 		Cancel:   {Sent: Cancelled, Approved: Cancelled},

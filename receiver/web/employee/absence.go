@@ -56,7 +56,7 @@ func (p *Pages) absence(c *gin.Context, v *ui.Visit) error {
 	}
 	page.Waiting = o.draftLines
 	for _, l := range o.lines {
-		if !listed[l.ID] && l.State != report.Cancelled && l.State != report.Refused {
+		if !listed[l.ID] && l.State != report.Cancelled && l.State != report.Refused && l.State != report.Conflict {
 			page.Waiting = append(page.Waiting, l)
 		}
 	}
