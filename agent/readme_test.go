@@ -30,6 +30,7 @@ func TestReadmeHasEverySettingAndCode(t *testing.T) {
 		"doctor/doctor.go":           "^Code",
 		"source/sqlserver/survey.go": "^Code",
 		"capture/trouble.go":         "^code",
+		"inbox/inbox.go":             "^code",
 		"../protocol/answer.go":      "^Code",
 	} {
 		for _, code := range stringConstants(t, file, regexp.MustCompile(names)) {

@@ -21,7 +21,7 @@ var layers = map[string][]string{
 	"agent/config":            {},
 	"agent/daemon":            {"protocol", "agent/capture", "agent/config", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/mainsystem"},
 	"agent/doctor":            {"protocol", "agent/config", "agent/daemon", "agent/keystore", "agent/plan", "agent/push", "agent/mainsystem"},
-	"agent/inbox":             {"protocol"},
+	"agent/inbox":             {"protocol", "agent/source"},
 	"agent/keystore":          {"protocol"},
 	"agent/mainsystem":        {"protocol", "agent/config", "agent/plan", "agent/source", "agent/source/sqlite", "agent/source/sqlserver"},
 	"agent/plan":              {"protocol", "protocol/record", "agent/source", "agent/source/cell"},

@@ -105,6 +105,15 @@ type AgentStatus struct {
 	Loading     []LoadProgress `json:"loading,omitempty"`
 	ClockOff    int64          `json:"clock_off,omitempty"`    // ms the agent adds to its computer's clock, after the receiver called that wrong
 	LastTrouble *Trouble       `json:"last_trouble,omitempty"` // on the way to the receiver; nil if there was none since the process began
+	ReportsWait *ReportsWait   `json:"reports_wait,omitempty"` // nil while reports go into the main system
+}
+
+// ReportsWait is why reports that the agent holds do not get into the main system. It says nothing of what they hold.
+type ReportsWait struct {
+	Code     string `json:"code"`     // stable, as agent documentation lists
+	Sentence string `json:"sentence"` // what, where, what to do
+	Waiting  int    `json:"waiting"`  // reports
+	Since    int64  `json:"since"`    // unix ms of the first failed try
 }
 
 // Trouble is what kept an agent from its receiver: nothing of it can be told before it is over, or before

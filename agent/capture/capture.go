@@ -73,7 +73,11 @@ type Config struct {
 	Reports func(ctx context.Context, reports []protocol.SealedReport)
 	// ReportsIn tells how many reports were delivered since the process began, for the status. Nil means none.
 	ReportsIn func() int64
-	Log       *slog.Logger // nil discards
+	// ReportsWait tells why reports do not get into the main system, nil if they do. Nil means that they do.
+	ReportsWait func() *protocol.ReportsWait
+	// ClockOffset tells what to add to this computer's clock for the receiver's. Nil means nothing.
+	ClockOffset func() time.Duration
+	Log         *slog.Logger // nil discards
 }
 
 // Capture keeps one stream's portal equal to its main system.
@@ -111,6 +115,9 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 	cfg.Advance = cmp.Or(cfg.Advance, 15*time.Minute)
 	cfg.BatchRows = min(cmp.Or(cfg.BatchRows, protocol.MaxBatchRows), protocol.MaxBatchRows)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	if cfg.ClockOffset == nil {
+		cfg.ClockOffset = func() time.Duration { return 0 }
+	}
 	planned := src.Kinds()
 	return &Capture{
 		src:      src,
@@ -126,6 +133,9 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 		status:   status{told: protocol.AgentStatus{State: stateStarting}, bad: badRows{}},
 	}
 }
+
+// portalMillis is an instant of this computer's clock as the portal keeps it: unix milliseconds by the receiver's clock.
+func (c *Capture) portalMillis(t time.Time) int64 { return t.Add(c.cfg.ClockOffset()).UnixMilli() }
 
 // documents returns the places of a kind's document fields in its rows.
 func documents(k source.Kind) []int {

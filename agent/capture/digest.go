@@ -175,7 +175,7 @@ func (c *Capture) end(m *comparison) {
 		return
 	}
 	c.verified(m.run, protocol.Verification{
-		Kind: m.k.name(), At: time.Now().UnixMilli(), Position: c.session.read, Rows: m.rows, Differences: m.found,
+		Kind: m.k.name(), At: c.portalMillis(time.Now()), Position: c.session.read, Rows: m.rows, Differences: m.found,
 		AtLeast: m.tooBig, Mended: m.mended, Unreadable: m.bad,
 	})
 }

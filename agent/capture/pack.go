@@ -15,6 +15,7 @@ var errNoRoom = errors.New("no room")
 // packer encodes the rows of one cut or chunk into batches.
 type packer struct {
 	c       *Capture
+	at      int64           // unix ms of the source's state, by this computer's clock
 	head    protocol.Header // of every batch; Seq is of the next one
 	batches int             // how many may be made
 	bytes   int             // of all of them; the first batch of an empty window may exceed it
@@ -34,12 +35,12 @@ func (c *Capture) pack(st source.State, batches, bytes int) *packer {
 		c.enc = protocol.NewEncoder() // rows of a cut or chunk that was given up
 	}
 	_ = c.uploads.wait() // and its documents
-	return &packer{c: c, batches: batches, bytes: bytes, sizes: map[*kind]int{}, head: protocol.Header{
+	return &packer{c: c, at: st.At.UnixMilli(), batches: batches, bytes: bytes, sizes: map[*kind]int{}, head: protocol.Header{
 		StreamHeader: protocol.StreamHeader{Tenant: c.cfg.Tenant, Stream: c.cfg.Stream, Gen: s.gen, Seq: s.next},
 		Lineage:      st.Lineage,
 		From:         s.read,
 		To:           st.Position,
-		CapturedAt:   st.At.UnixMilli(),
+		CapturedAt:   c.portalMillis(st.At),
 	}}
 }
 
@@ -150,7 +151,7 @@ func (p *packer) finish() error {
 	if err != nil {
 		return fmt.Errorf("encode batch %d: %w", p.head.Seq, err)
 	}
-	p.made = append(p.made, batch{seq: p.head.Seq, encoded: encoded, rows: p.rows - p.kept, at: p.head.CapturedAt})
+	p.made = append(p.made, batch{seq: p.head.Seq, encoded: encoded, rows: p.rows - p.kept, at: p.at})
 	p.size += len(encoded)
 	p.head.Seq++
 	p.rows, p.kept = 0, 0

@@ -32,6 +32,9 @@ func (c *Capture) Status() protocol.AgentStatus {
 	if c.cfg.ReportsIn != nil {
 		told.ReportsIn = c.cfg.ReportsIn()
 	}
+	if c.cfg.ReportsWait != nil {
+		told.ReportsWait = c.cfg.ReportsWait()
+	}
 	return told
 }
 

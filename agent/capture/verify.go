@@ -170,7 +170,7 @@ func (c *Capture) nextToVerify() (*kind, *verifyRun) {
 // verified notes the outcome of the kind that a verification has come to.
 func (c *Capture) verified(run *verifyRun, v protocol.Verification) {
 	if v.At == 0 {
-		v.At, v.Position = time.Now().UnixMilli(), c.session.read
+		v.At, v.Position = c.portalMillis(time.Now()), c.session.read
 	}
 	run.kinds, run.attempts = run.kinds[1:], 0
 	run.tell(VerifyNews{Kind: v.Kind, Rows: v.Rows, Total: v.Rows, Outcome: &v})

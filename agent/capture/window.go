@@ -13,7 +13,7 @@ type batch struct {
 	seq     protocol.Seq
 	encoded []byte
 	rows    int   // without those of which only the key is sent
-	at      int64 // unix ms of its source transaction
+	at      int64 // unix ms of its source transaction, by this computer's clock
 }
 
 // window holds the batches that are read but not applied, in order. Only [window.applied] forgets one.

@@ -70,8 +70,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		Version: d.version, Platform: Platform(), Plan: p.Hash(), Poll: d.cfg.Poll,
 		Verify:    capture.Window(d.cfg.VerifyWindow),
 		Reports:   in.Receive,
-		ReportsIn: func() int64 { return in.Status().Delivered },
-		Log:       d.log,
+		ReportsIn: func() int64 { return in.Status().Delivered }, ReportsWait: in.Wait,
+		ClockOffset: client.ClockOffset,
+		Log:         d.log,
 	})
 	d.log.InfoContext(ctx, "agent started", "agent", id, "version", d.version)
 	g, ctx := errgroup.WithContext(ctx)

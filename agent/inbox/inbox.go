@@ -7,6 +7,7 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"lessor.dk/portalsync/agent/source"
 	"lessor.dk/portalsync/protocol"
 )
 
@@ -31,6 +33,38 @@ type Config struct {
 	MaxBackoff time.Duration // longest wait at all; 0 means 5 min
 	Limit      int           // reports held at once, others wait in the portal; 0 means 1000
 	Log        *slog.Logger  // nil discards
+}
+
+// Codes of why reports wait. They are stable: operations and documentation rely on them.
+const (
+	codeSealed         = "report-sealed"         // it cannot be opened with the agent's key
+	codeLater          = "report-later"          // the main system takes it another time
+	codeSourceBusy     = "source-busy"           // as of reading
+	codeSourceGone     = "source-gone"           // as of reading
+	codeNotTaken       = "report-not-taken"      // the main system's database answers with an error
+	codeUnacknowledged = "report-unacknowledged" // it is in the main system, and the portal could not be told
+)
+
+var (
+	errSealed         = errors.New("it cannot be opened with this agent's key")
+	errUnacknowledged = errors.New("the portal was not told")
+)
+
+// codeOf returns the stable code of why a round stopped.
+func codeOf(err error) string {
+	switch {
+	case errors.Is(err, errSealed):
+		return codeSealed
+	case errors.Is(err, errUnacknowledged):
+		return codeUnacknowledged
+	case errors.Is(err, source.ErrLater):
+		return codeLater
+	case errors.Is(err, source.ErrBusy):
+		return codeSourceBusy
+	case errors.Is(err, source.ErrGone):
+		return codeSourceGone
+	}
+	return codeNotTaken
 }
 
 // maxAcks is the number of reports acknowledged in one request.
@@ -101,6 +135,15 @@ func (i *Inbox) Status() Status {
 	s := i.status
 	s.Waiting = len(i.waiting)
 	return s
+}
+
+// Wait tells operations why reports wait; nil if the last round did all that there was.
+func (i *Inbox) Wait() *protocol.ReportsWait {
+	s := i.Status()
+	if s.Err == nil {
+		return nil
+	}
+	return &protocol.ReportsWait{Code: codeOf(s.Err), Sentence: s.Err.Error(), Waiting: s.Waiting, Since: s.Since.UnixMilli()}
 }
 
 // Run delivers reports until ctx ends, which is no error. A failure waits longer each time and sends the
@@ -191,10 +234,10 @@ func (i *Inbox) round(ctx context.Context) error {
 func (i *Inbox) deliver(ctx context.Context, sealed protocol.SealedReport) (protocol.Ack, error) {
 	r, err := i.open(sealed)
 	if err != nil {
-		return protocol.Ack{}, fmt.Errorf("open report %s: %w", sealed.ID, err)
+		return protocol.Ack{}, fmt.Errorf("open report %s: %w: %w", sealed.ID, errSealed, err)
 	}
 	if r.ID != sealed.ID {
-		return protocol.Ack{}, fmt.Errorf("open report %s: it holds another id", sealed.ID)
+		return protocol.Ack{}, fmt.Errorf("open report %s: %w: it holds another id", sealed.ID, errSealed)
 	}
 	a, err := i.main.Deliver(ctx, r)
 	if err != nil {
@@ -207,7 +250,7 @@ func (i *Inbox) deliver(ctx context.Context, sealed protocol.SealedReport) (prot
 // are found in the main system.
 func (i *Inbox) acknowledge(ctx context.Context, acks []protocol.Ack) error {
 	if err := i.ack(ctx, acks); err != nil {
-		return fmt.Errorf("acknowledge %d reports: %w", len(acks), err)
+		return fmt.Errorf("acknowledge %d reports: %w: %w", len(acks), errUnacknowledged, err)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()

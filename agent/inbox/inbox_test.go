@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"lessor.dk/portalsync/agent/source"
 	"lessor.dk/portalsync/protocol"
 )
 
@@ -109,7 +110,7 @@ func TestABusyMainSystemIsTriedAgain(t *testing.T) {
 			t.Errorf("status while busy = %+v", s)
 		}
 		letPass(16 * time.Second) // 1 + 2 + 4 + 8 at most
-		if s := i.Status(); s.Err != nil || s.Delivered != 1 {
+		if s := i.Status(); s.Err != nil || s.Delivered != 1 || i.Wait() != nil {
 			t.Errorf("status after = %+v", s)
 		}
 	})
@@ -139,6 +140,45 @@ func TestOneReportDoesNotHoldUpTheOthers(t *testing.T) {
 				letPass(time.Minute)
 				if s := i.Status(); s.Delivered != 2 || s.Waiting != 1 {
 					t.Errorf("status = %+v, want two delivered and one waiting", s)
+				}
+			})
+		})
+	}
+}
+
+func TestWhyReportsWaitHasACode(t *testing.T) {
+	fails := func(err error) func(protocol.Report) error { return func(protocol.Report) error { return err } }
+	tests := map[string]struct {
+		report protocol.SealedReport
+		fail   func(protocol.Report) error
+		ack    error
+		want   string
+	}{
+		"the main system is busy":              {fail: fails(fmt.Errorf("deliver: %w", source.ErrBusy)), want: "source-busy"},
+		"the main system is gone":              {fail: fails(fmt.Errorf("deliver: %w", source.ErrGone)), want: "source-gone"},
+		"the main system wants it later":       {fail: fails(fmt.Errorf("procedure Tag: status 7: %w", source.ErrLater)), want: "report-later"},
+		"the main system answers with another": {fail: fails(errors.New("no such table: indbakke")), want: "report-not-taken"},
+		"it is sealed to another key":          {report: protocol.SealedReport{ID: "a", Sealed: []byte("broken")}, want: "report-sealed"},
+		"the portal cannot be told":            {ack: errors.New("no signed answer"), want: "report-unacknowledged"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			main := mainSystem{fail: tt.fail}
+			ack := func(context.Context, []protocol.Ack) error { return tt.ack }
+			run(t, &main, ack, Config{}, func(i *Inbox) {
+				if got := i.Wait(); got != nil {
+					t.Errorf("before any report: %+v", got)
+				}
+				report := tt.report
+				if report.ID == "" {
+					report = sealed("a")[0]
+				}
+				began := time.Now()
+				i.Receive(t.Context(), []protocol.SealedReport{report})
+				synctest.Wait()
+				got := i.Wait()
+				if got == nil || got.Code != tt.want || got.Waiting != 1 || got.Since != began.UnixMilli() || got.Sentence == "" {
+					t.Errorf("waits because %+v, want %s of one report", got, tt.want)
 				}
 			})
 		})

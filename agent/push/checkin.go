@@ -93,5 +93,10 @@ func (c *call) told(s protocol.AgentStatus) protocol.AgentStatus {
 			*at += s.ClockOff
 		}
 	}
+	if s.ReportsWait != nil {
+		wait := *s.ReportsWait
+		wait.Since += s.ClockOff
+		s.ReportsWait = &wait
+	}
 	return s
 }

@@ -120,14 +120,19 @@ func TestACheckInSpeaksTheReceiversTime(t *testing.T) {
 	c := r.client(Config{Now: fast})
 	look := time.Now().Add(-time.Minute)
 	at := look.Add(time.Hour).UnixMilli() // as that computer sees it
-	if _, err := c.CheckIn(t.Context(), protocol.CheckInRequest{Status: protocol.AgentStatus{SourceAt: at, Unsent: at}}); err != nil {
+	wait := &protocol.ReportsWait{Code: "report-later", Waiting: 3, Since: at}
+	if _, err := c.CheckIn(t.Context(), protocol.CheckInRequest{Status: protocol.AgentStatus{SourceAt: at, Unsent: at, ReportsWait: wait}}); err != nil {
 		t.Fatal(err)
 	}
 	got := r.statuses()[0]
+	if wait.Since != at {
+		t.Error("the caller's own status was changed")
+	}
 	const second = 1000
 	near := func(ms int64, want time.Time) bool { return max(ms-want.UnixMilli(), want.UnixMilli()-ms) < 2*second }
-	if !near(got.SourceAt, look) || !near(got.Unsent, look) || got.Since != 0 {
-		t.Errorf("source_at %d, unsent %d, since %d, want %d twice and nothing", got.SourceAt, got.Unsent, got.Since, look.UnixMilli())
+	if !near(got.SourceAt, look) || !near(got.Unsent, look) || !near(got.ReportsWait.Since, look) || got.Since != 0 {
+		t.Errorf("source_at %d, unsent %d, reports wait since %d, since %d, want %d three times and nothing", got.SourceAt, got.Unsent,
+			got.ReportsWait.Since, got.Since, look.UnixMilli())
 	}
 	if off := time.Duration(got.ClockOff) * time.Millisecond; off > -59*time.Minute || off < -61*time.Minute {
 		t.Errorf("clock_off = %s, want an hour back", off)

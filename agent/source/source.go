@@ -69,6 +69,8 @@ var (
 	ErrBusy = errors.New("main system database is busy")
 	// ErrGone reports that the database cannot be reached or is not the one that was configured.
 	ErrGone = errors.New("main system database cannot be reached")
+	// ErrLater reports that the main system takes a report another time, and not now.
+	ErrLater = errors.New("main system asks for the report again later")
 )
 
 // UpgradeError reports that the main system's vendor upgrades it: it is not read until somebody ends that.

@@ -50,3 +50,28 @@ func TestOperationsSeesWhatKeptAnAgent(t *testing.T) {
 		})
 	}
 }
+
+// Why reports wait at the agent is a cause in the list and on the agent's page; its own words are data, in English.
+func TestOperationsSeesWhyReportsWait(t *testing.T) {
+	s := newSite(t)
+	status := protocol.AgentStatus{State: "following", ReportsWait: &protocol.ReportsWait{
+		Code: "report-not-taken", Sentence: `report R1: no <table> indbakke`, Waiting: 2, Since: now.Add(-37 * time.Minute).UnixMilli(),
+	}}
+	if err := s.store.SaveCheckIn(t.Context(), s.one.Tenant, s.one.Agent, status, "198.51.100.24", now); err != nil {
+		t.Fatal(err)
+	}
+	v := s.visitor(t, "ditte")
+	const cause, own = "2 registreringer kommer ikke ind i hovedsystemet.", `<code>report-not-taken</code> <span lang="en">report R1: no &lt;table&gt; indbakke</span>`
+	agent := v.get(t, fmt.Sprintf("/operations/agents/%d/%d", s.one.Tenant, s.one.Agent)).body
+	for _, want := range []string{cause, own, "siden i dag 11:35"} {
+		if !strings.Contains(agent, want) {
+			t.Errorf("the agent's page lacks %q", want)
+		}
+	}
+	list := v.get(t, "/operations").body
+	for _, want := range []string{cause, own} {
+		if !strings.Contains(list, want) {
+			t.Errorf("the list lacks %q", want)
+		}
+	}
+}

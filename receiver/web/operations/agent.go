@@ -23,6 +23,7 @@ type Agent struct {
 	store.FleetAgent
 	Health Health
 	Way    Way
+	Inbox  time.Time // first failed try of the reports that wait; zero when none do
 	Since  time.Time // first occurrence of the agent's last error; zero when there is none
 	Why    Cause     // why the stream waits
 	Kinds  []Kind    // planned ones, parents first
@@ -75,6 +76,9 @@ func (p *Pages) agent(c *gin.Context, v *ui.Visit) error {
 	page.Health, page.Way = health(a, p.ui.Now(), p.ui.Limits(), l), wayOf(a.Status, l)
 	if a.Status.Since != 0 {
 		page.Since = time.UnixMilli(a.Status.Since)
+	}
+	if a.Status.ReportsWait != nil {
+		page.Inbox = time.UnixMilli(a.Status.ReportsWait.Since)
 	}
 	page.Title, page.Wide, page.Refresh = a.TenantName+" · "+page.Title, true, refreshSeconds
 	if done := c.Query("done"); done == "release" || done == "refuse" {

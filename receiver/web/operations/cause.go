@@ -13,24 +13,30 @@ type Cause struct {
 	Note string // in English: what no code says
 }
 
+// causeOfKind is the cause of a record kind, with how many of its rows are kept as they are because of it.
+func causeOfKind(k store.FleetKind, l *ui.Locale) Cause {
+	out := causeOf(k.Cause, l)
+	if k.Kept > 0 {
+		out.Do = l.Counted("cause.kept", k.Kept) + " " + out.Do
+	}
+	return out
+}
+
+// causeOf makes sentences of a cause's code and figures. A code that only a newer program knows is told as such.
 func causeOf(c store.Cause, l *ui.Locale) Cause {
 	out := Cause{Code: string(c.Code), Note: c.Note}
-	switch c.Code {
-	case "":
+	key, do := "cause."+out.Code, "cause.do."+out.Code
+	switch {
+	case c.Code == "":
 		return out
-	case store.CauseDeletes, store.CauseEmpties, store.CauseGone:
-		out.Text = l.Counted("cause."+out.Code, c.Rows)
-	case store.CauseTimeline, store.CauseUnreadable:
-		out.Text = l.Text("cause."+out.Code, int64(c.Seq))
-	case store.CausePositions:
-		out.Text = l.Text("cause."+out.Code, int64(c.Seq), int64(c.From), int64(c.To), int64(c.At))
-	case store.CauseUnplanned, store.CauseTwoAgents, store.CausePerson:
-		out.Text = l.Text("cause." + out.Code)
+	case l.Has(key + ".other"):
+		out.Text = l.Counted(key, c.Rows)
+	case l.Has(key):
+		out.Text = l.Text(key, int64(c.Seq), int64(c.From), int64(c.To), int64(c.At))
 	default:
-		out.Text, out.Do = l.Text("cause.unknown"), l.Text("cause.do.unknown")
-		return out
+		out.Text, do = l.Text("cause.unknown"), "cause.do.unknown"
 	}
-	out.Do = l.Text("cause.do." + out.Code)
+	out.Do = l.Text(do)
 	switch {
 	case c.Refused:
 		out.Text, out.Do = l.Text("cause.refused", out.Text), l.Text("cause.do.refused")

@@ -13,7 +13,7 @@ import (
 // Every stable code that an agent can send has a sentence in every language: operations reads causes, not codes.
 func TestEveryCodeOfAnAgentHasASentence(t *testing.T) {
 	constants := regexp.MustCompile(`(?m)^\s+(?:Trouble|Code|code)[A-Z]\w*\s+(?:Code\s+)?= "([a-z-]+)"`)
-	for _, file := range []string{"../../../agent/push/trouble.go", "../../../agent/capture/trouble.go", "../../../protocol/answer.go"} {
+	for _, file := range []string{"../../../agent/push/trouble.go", "../../../agent/capture/trouble.go", "../../../agent/inbox/inbox.go", "../../../protocol/answer.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -94,6 +94,13 @@ func health(a store.FleetAgent, now time.Time, limits ui.Limits, l *ui.Locale) H
 	case lasts(way, now, limits.Late):
 		h.Code, h.Detail = way.Code, way.Sentence
 		return set(Failing, l.Text("health.way", l.Code(way.Code)))
+	case reportsLast(a.Status.ReportsWait, now, limits.Late):
+		wait, state := a.Status.ReportsWait, Failing
+		if wait.Code == reportLater {
+			state = Waiting
+		}
+		h.Code, h.Detail = wait.Code, wait.Sentence
+		return set(state, l.Counted("health.reports", int64(wait.Waiting))+" "+l.Code(wait.Code))
 	case h.Lag > limits.Late && a.Loading == 0:
 		return set(Late, l.Text("health.late", l.Span(h.Lag)))
 	case a.Held > 0:
@@ -121,6 +128,8 @@ func healthy(h Health, a store.FleetAgent, now time.Time, l *ui.Locale) Health {
 		from, until := time.UnixMilli(way.From), time.UnixMilli(way.Until)
 		h.Code, h.Detail = way.Code, way.Sentence
 		h.Cause = l.Text("health.recovered", l.Moment(until), l.Span(until.Sub(from)), l.Code(way.Code))
+	case len(a.Status.Quiet) > 0:
+		h.Cause = l.Text("health.quiet", l.Moment(time.UnixMilli(a.Status.Quiet[0].Until)))
 	default:
 		h.Cause = l.Text("health.ok")
 	}
@@ -141,6 +150,14 @@ func nothingToDo(code string) bool { return code == "busy" }
 // lasts reports whether requests of an agent that is heard do not get through, and have not for longer than limit.
 func lasts(way *protocol.Trouble, now time.Time, limit time.Duration) bool {
 	return way != nil && way.Until == 0 && !nothingToDo(way.Code) && now.Sub(time.UnixMilli(way.From)) > limit
+}
+
+// reportLater is what an agent says of reports that the main system takes another time, as it should be.
+const reportLater = "report-later"
+
+// reportsLast reports whether reports have not got into the main system for longer than limit.
+func reportsLast(wait *protocol.ReportsWait, now time.Time, limit time.Duration) bool {
+	return wait != nil && wait.Waiting > 0 && now.Sub(time.UnixMilli(wait.Since)) > limit
 }
 
 // recovered reports whether a trouble is over that people may still ask about.

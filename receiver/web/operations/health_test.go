@@ -36,7 +36,7 @@ func TestHealth(t *testing.T) {
 		"behind, but not for long": {func(a *store.FleetAgent) { a.Status.Unsent = ago(time.Minute) }, Healthy, "Up to date."},
 		"behind for long":          {func(a *store.FleetAgent) { a.Status.Unsent = ago(5 * time.Minute) }, Late, "The oldest change has waited for 5 minutes."},
 		"behind because it loads":  {func(a *store.FleetAgent) { a.Status.Unsent, a.Loading = ago(5*time.Minute), 3 }, Loading, "3 record kinds are being read in full."},
-		"a sweep is held":          {func(a *store.FleetAgent) { a.Held = 1 }, Waiting, "1 record kind would lose many rows and waits for a decision."},
+		"a sweep is held":          {func(a *store.FleetAgent) { a.Held = 1 }, Waiting, "1 record kind would lose many rows or fields and waits for a decision."},
 		"a kind is suspended":      {func(a *store.FleetAgent) { a.Suspended = 2 }, Waiting, "2 record kinds are suspended until they are released."},
 		"it says that it fails":    {func(a *store.FleetAgent) { fails(a, "source-error") }, Failing, "The main system's database answers with an error. The agent tries again."},
 		"the portal said no, just now": {func(a *store.FleetAgent) {
@@ -57,6 +57,15 @@ func TestHealth(t *testing.T) {
 		"something does not get through, but not long": {func(a *store.FleetAgent) { a.Status.LastTrouble = way("altered", time.Minute, 0) }, Healthy, "Up to date."},
 		"the portal has it wait":                       {func(a *store.FleetAgent) { a.Status.LastTrouble = way("busy", time.Hour, 0) }, Healthy, "Up to date."},
 		"through again after an outage":                {func(a *store.FleetAgent) { a.Status.LastTrouble = way("dns", 40*time.Minute, 10*time.Minute) }, Healthy, "Up to date again since today 12:50, after 30 minutes without getting through. The portal's name cannot be looked up at the customer. Check DNS on the agent's computer."},
+		"reports do not get in": {func(a *store.FleetAgent) {
+			a.Status.ReportsWait = &protocol.ReportsWait{Code: "report-not-taken", Sentence: "No.", Waiting: 3, Since: ago(time.Hour)}
+		}, Failing, "3 registrations do not get into the main system. The main system's database answers with an error when a registration is to go in. The customer must look at the inbox's table or procedure and its rights."},
+		"reports do not get in, just now": {func(a *store.FleetAgent) {
+			a.Status.ReportsWait = &protocol.ReportsWait{Code: "source-busy", Sentence: "No.", Waiting: 1, Since: ago(time.Minute)}
+		}, Healthy, "Up to date."},
+		"the main system takes reports later": {func(a *store.FleetAgent) {
+			a.Status.ReportsWait = &protocol.ReportsWait{Code: "report-later", Sentence: "No.", Waiting: 1, Since: ago(time.Hour)}
+		}, Waiting, "1 registration does not get into the main system. The main system takes registrations another time. The agent tries again by itself."},
 		"through again after seconds": {func(a *store.FleetAgent) {
 			a.Status.LastTrouble = way("dns", 10*time.Minute+30*time.Second, 10*time.Minute)
 		}, Healthy, "Up to date."},
@@ -70,6 +79,9 @@ func TestHealth(t *testing.T) {
 		"the stream was held by a program before there were codes": {func(a *store.FleetAgent) {
 			a.Stream.Status, a.Stream.Cause = store.StreamHeld, store.Cause{Note: "wrong lineage"}
 		}, Blocked, "The stream is held because what the agent sent does not fit what the portal has. It goes on when the agent opens it anew."},
+		"in the plan's quiet hours": {func(a *store.FleetAgent) {
+			a.Status.SourceAt, a.Status.Quiet = ago(2*time.Hour), []protocol.QuietKind{{Kind: "employee", Until: now.Add(time.Hour).UnixMilli()}}
+		}, Healthy, "What was read is in the portal. The customer's plan leaves the main system alone until today 14:00."},
 		"silent for long, whatever it said last":         {func(a *store.FleetAgent) { a.LastContact = now.Add(-2 * time.Minute); a.Status.State = "failing" }, Offline, "Has not called for 2 minutes. Check the machine, the service and the network at the customer."},
 		"silent, but only for two check-ins":             {func(a *store.FleetAgent) { a.LastContact = now.Add(-80 * time.Second) }, Healthy, "Up to date."},
 		"never heard of":                                 {func(a *store.FleetAgent) { a.LastContact = time.Time{} }, Never, "Enrolled 3 days ago, and has never called."},

@@ -62,6 +62,9 @@ func (l *Locale) funcs(static *Static) template.FuncMap {
 // Text returns the sentence of a key with its arguments filled in.
 func (l *Locale) Text(key string, args ...any) string { return l.texts.Text(key, args...) }
 
+// Has reports whether there is a sentence of a key.
+func (l *Locale) Has(key string) bool { return l.texts[key] != "" }
+
 // Plural returns the sentence of key.one or key.other with n as argument 0.
 func (l *Locale) Plural(key string, n int) string { return l.texts.Plural(key, n) }
 
