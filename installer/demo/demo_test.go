@@ -63,6 +63,23 @@ func TestSummaryNamesWhatDiffers(t *testing.T) {
 	}
 }
 
+func TestOutcomeNamesTheKindsThatAreNotEqual(t *testing.T) {
+	tests := map[string]struct{ lines, figure, wrong string }{
+		"all equal":      {lines: `{"kind":"a","rows":2}` + "\n" + `{"kind":"b","rows":3,"differences":0}` + "\n", figure: "5 rows, 2 record kinds"},
+		"one is not":     {lines: `{"kind":"a","rows":2}` + "\n" + `{"kind":"b","rows":3,"differences":1}` + "\n", figure: "5 rows, 2 record kinds", wrong: "b: 1 rows differ "},
+		"one has none":   {lines: `{"kind":"a","error":"it is suspended"}`, figure: "0 rows, 1 record kinds", wrong: "a: 0 rows differ it is suspended"},
+		"nothing at all": {figure: "0 rows, 0 record kinds", wrong: "no record kind was verified"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			figure, err := outcome(tt.lines)
+			if figure != tt.figure || (err == nil) != (tt.wrong == "") || err != nil && err.Error() != tt.wrong {
+				t.Errorf("outcome = %q, %v; want %q, %q", figure, err, tt.figure, tt.wrong)
+			}
+		})
+	}
+}
+
 func TestPayRunWithoutADemo(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	if _, err := PayRun(t.Context(), Config{}); err == nil || !strings.Contains(err.Error(), "no demo is running") {

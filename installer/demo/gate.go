@@ -8,14 +8,16 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// gate is an HTTP proxy between agent and receiver that can keep what the agent sends while the receiver's answers
-// go on. It sees nothing but TLS.
+// gate is an HTTP proxy between agent and receiver that counts what goes through, and can keep what the agent sends
+// while the receiver's answers go on. It sees nothing but TLS.
 type gate struct {
 	listener net.Listener
 	server   *http.Server
+	up, down atomic.Int64 // bytes from and to the agent
 
 	mu   sync.Mutex
 	pass chan struct{} // closed while the gate is open
@@ -96,7 +98,7 @@ func (g *gate) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	done := make(chan struct{}, 2)
-	go func() { _, _ = io.Copy(from, to); done <- struct{}{} }() // either end may go at any time
+	go func() { _, _ = io.Copy(from, counted{to, &g.down}); done <- struct{}{} }() // either end may go at any time
 	go func() { g.copyUp(to, from); done <- struct{}{} }()
 	select {
 	case <-done:
@@ -112,8 +114,21 @@ func (g *gate) copyUp(to io.Writer, from io.Reader) {
 		if err != nil || !g.wait() {
 			return
 		}
+		g.up.Add(int64(n))
 		if _, err := to.Write(buffer[:n]); err != nil {
 			return
 		}
 	}
+}
+
+// counted counts what is read.
+type counted struct {
+	io.Reader
+	bytes *atomic.Int64
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.bytes.Add(int64(n))
+	return n, err //nolint:wrapcheck // io.EOF must stay what it is
 }

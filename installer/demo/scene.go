@@ -14,6 +14,7 @@ import (
 	"lessor.dk/portalsync/agent/plan"
 	"lessor.dk/portalsync/agent/source"
 	"lessor.dk/portalsync/agent/source/sqlite"
+	"lessor.dk/portalsync/agent/source/sqlserver"
 	"lessor.dk/portalsync/installer/demo/company"
 	"lessor.dk/portalsync/installer/stage"
 )
@@ -136,6 +137,13 @@ func (s *scene) foundOnServer(ctx context.Context, cfg Config) error {
 	}
 	if !s.founded && !s.keep {
 		return errors.New("the database holds the company of a demo that was kept: continue it with its --data directory, or take it away with installer demo remove --sqlserver")
+	}
+	if s.founded {
+		for _, statement := range []string{"CREATE SCHEMA portalsync", sqlserver.DeliveredSQL} {
+			if _, err := main.DB().ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("make the agent's table of delivered reports: %w", err)
+			}
+		}
 	}
 	text, err := main.Plan(ctx)
 	if err != nil {

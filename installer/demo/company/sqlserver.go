@@ -154,7 +154,7 @@ func (c *Company) foundation(ctx context.Context) (foundation, error) {
 		return f, fmt.Errorf("list the tables: %w", err)
 	}
 	own := map[string]bool{}
-	for _, name := range append(ownTables(), "PortalSyncDemo") {
+	for _, name := range append(ownTables(), "PortalSyncDemo", "delivered") {
 		own[strings.ToLower(name)] = true
 	}
 	var others []string

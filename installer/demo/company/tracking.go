@@ -105,6 +105,8 @@ func (c *Company) Remove(ctx context.Context) error {
 	for _, table := range ownTables() {
 		drop("DROP TABLE IF EXISTS dbo." + table)
 	}
+	drop("DROP TABLE IF EXISTS portalsync.delivered") // the agent's ids of reports; the demo made it for the agent
+	drop("DROP SCHEMA IF EXISTS portalsync")
 	if made.tracking {
 		drop(trackingOffSQL)
 	}
