@@ -54,6 +54,9 @@ func printStatus(w io.Writer, s *daemon.Status) {
 		}
 		fmt.Fprintln(w)
 	}
+	for _, q := range c.Quiet {
+		fmt.Fprintf(w, "leaving %s alone until %s, as the plan says\n", q.Kind, time.UnixMilli(q.Until).Format(time.DateTime))
+	}
 	if c.Error != "" {
 		fmt.Fprintf(w, "%s [%s, since %s]\n", c.Error, c.Code, time.UnixMilli(c.Since).Format(time.DateTime))
 	}

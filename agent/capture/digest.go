@@ -114,6 +114,9 @@ func (c *Capture) compare(ctx context.Context, tx source.Tx, st source.State) (w
 		return false
 	}
 	m := s.comparing
+	if m.k.resting() {
+		return false
+	}
 	var err error
 	switch m.stage {
 	case summing:
@@ -143,7 +146,7 @@ func (c *Capture) beginComparison(st source.State) bool {
 	}
 	now := time.Now()
 	for _, k := range s.kinds {
-		if k.Digest == source.DigestNone || k.phase != following || k.out || len(k.extras) > 0 || k.sentSeq > s.known {
+		if k.Digest == source.DigestNone || k.resting() || k.phase != following || k.out || len(k.extras) > 0 || k.sentSeq > s.known {
 			continue
 		}
 		if !c.stepping && now.Before(k.compareAt) || c.stepping && k.compared {

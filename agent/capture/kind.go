@@ -38,7 +38,8 @@ type kind struct {
 	documents []int // places of document fields in a row
 
 	phase    phase
-	out      bool // the source cannot read it just now (drift)
+	out      bool      // the source cannot read it just now (drift)
+	quiet    time.Time // until when the plan has it left alone; zero when it has not
 	snapshot protocol.SnapshotID
 	epoch    string // of the source's table when the snapshot began
 	lastKey  []byte
@@ -102,7 +103,7 @@ func byLoad(a, b *kind) int {
 func (s *session) loadable() []*kind {
 	var kinds []*kind
 	for _, k := range s.kinds {
-		if !k.out && (k.phase == needed || k.phase == running) {
+		if !k.out && !k.resting() && (k.phase == needed || k.phase == running) {
 			kinds = append(kinds, k)
 		}
 	}

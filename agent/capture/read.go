@@ -101,5 +101,5 @@ func (s *session) readable() bool { return !s.drain && !s.window.full() }
 
 // busy reports whether there is something to read beside changes.
 func (s *session) busy() bool {
-	return len(s.rereads) > 0 || s.mustCut() || s.toLoad() != nil || s.comparing != nil && s.comparing.looks(s)
+	return len(s.rereads) > 0 || s.mustCut() || s.toLoad() != nil || s.comparing != nil && !s.comparing.k.resting() && s.comparing.looks(s)
 }

@@ -110,7 +110,8 @@ func (r *runner) turn(ctx context.Context) (worked bool) {
 	if !r.asking && !now.Before(r.askAt) {
 		r.ask(ctx)
 	}
-	if s.readable() && !now.Before(r.readAt) {
+	r.c.rest(now)
+	if s.readable() && !s.resting() && !now.Before(r.readAt) {
 		return r.read(ctx, now)
 	}
 	return false
@@ -253,7 +254,10 @@ func (r *runner) due() time.Time {
 	if !r.asking && r.c.ask() != nil {
 		earlier(r.askAt)
 	}
-	if s.readable() {
+	switch {
+	case s.resting():
+		earlier(s.wakes())
+	case s.readable():
 		at := r.c.nextPoll()
 		if r.c.busy() {
 			at = time.Now()

@@ -65,7 +65,7 @@ func (s *status) publish(now *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	told := &s.told
-	told.BatchesOut, told.Unsent, told.Loading = 0, 0, told.Loading[:0]
+	told.BatchesOut, told.Unsent, told.Loading, told.Quiet = 0, 0, told.Loading[:0], nil
 	if now == nil {
 		return
 	}
@@ -76,6 +76,7 @@ func (s *status) publish(now *session) {
 			break
 		}
 	}
+	told.Quiet = now.quietKinds()
 	for _, k := range now.kinds {
 		if k.phase <= ending && !k.out {
 			told.State = stateLoading

@@ -154,6 +154,8 @@ func (c *Capture) nextToVerify() (*kind, *verifyRun) {
 		switch {
 		case k.out:
 			c.verified(run, protocol.Verification{Kind: k.name(), Error: "the main system cannot be read for it just now"})
+		case k.resting():
+			c.verified(run, protocol.Verification{Kind: k.name(), Error: "the plan has it left alone at this time of day"})
 		case k.phase == suspended:
 			c.verified(run, protocol.Verification{Kind: k.name(), Error: "it is suspended in the portal until a person releases it"})
 		case k.phase != following:

@@ -114,6 +114,8 @@ type Kind struct {
 	Schema *protocol.SectionSchema
 	// Poll is how often the plan wants the kind looked at; 0 leaves it to the agent's setting.
 	Poll time.Duration
+	// Quiet is when the plan wants the kind left alone.
+	Quiet Quiet
 	// Digest is what Upserts and Deletes cannot tell of the kind, so that a comparison with the portal must.
 	Digest Digest
 }

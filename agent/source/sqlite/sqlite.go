@@ -96,7 +96,7 @@ func Open(path string, p *plan.Plan, cfg Config) (*Source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("plan of %s: %w", k.Record.Name, err)
 		}
-		kind := source.Kind{Record: k.Record, Schema: protocol.PrepareSchema(schema), Poll: k.Poll}
+		kind := source.Kind{Record: k.Record, Schema: protocol.PrepareSchema(schema), Poll: k.Poll, Quiet: k.Quiet}
 		if k.Mode == plan.Compare {
 			kind.Digest = source.DigestAll
 		}

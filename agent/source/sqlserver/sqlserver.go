@@ -107,7 +107,7 @@ func newSource(c driver.Connector, p *plan.Plan, cfg Config) (*Source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("plan of %s: %w", k.Record.Name, err)
 		}
-		s.kinds = append(s.kinds, source.Kind{Record: k.Record, Schema: protocol.PrepareSchema(schema), Poll: k.Poll, Digest: digestOf(k.Mode)})
+		s.kinds = append(s.kinds, source.Kind{Record: k.Record, Schema: protocol.PrepareSchema(schema), Poll: k.Poll, Quiet: k.Quiet, Digest: digestOf(k.Mode)})
 	}
 	s.glances, s.validity = glancesText(p.Tables(), s.mode), validityText(p.Tables())
 	s.read, s.write = open(c, readSession, cfg.LockTimeout), open(c, writeSession, cfg.LockTimeout)
