@@ -121,13 +121,14 @@ func (r *Receiver) Run(ctx context.Context, input string, args ...string) (strin
 	return run(ctx, r.program, input, append(args, "--config", r.config)...)
 }
 
-// run runs a program to its end. An error holds what the program wrote to standard error.
+// run runs a program to its end and returns its output, also when it ends with an error. That holds what the program
+// wrote to standard error.
 func run(ctx context.Context, program, input string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errs
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s %s: %w: %s", filepath.Base(program), args[0], err, strings.TrimSpace(errs.String()))
+		return out.String(), fmt.Errorf("%s %s: %w: %s", filepath.Base(program), args[0], err, strings.TrimSpace(errs.String()))
 	}
 	return out.String(), nil
 }

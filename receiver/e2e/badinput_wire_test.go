@@ -132,13 +132,19 @@ func (s *scene) batch(key *protocol.SigningKey, place protocol.StreamHeader, bod
 
 func (s *scene) send(req *http.Request) (status int, body []byte) {
 	s.t.Helper()
+	return s.sendWith(nil, req)
+}
+
+// sendWith is send with a browser's cookies.
+func (s *scene) sendWith(jar http.CookieJar, req *http.Request) (status int, body []byte) {
+	s.t.Helper()
 	ca, err := os.ReadFile(s.certificates.CA)
 	s.must(err)
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ExpectContinueTimeout: patience}
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport}).Do(req)
+	resp, err := (&http.Client{Transport: transport, Jar: jar}).Do(req)
 	s.must(err)
 	defer resp.Body.Close()
 	var b bytes.Buffer
