@@ -103,6 +103,7 @@ type AgentStatus struct {
 	ReportsIn   int64          `json:"reports_in"`             // delivered to the main system since the process began
 	BadRows     int64          `json:"bad_rows,omitempty"`     // rows that cannot be sent, counted anew by each snapshot
 	Loading     []LoadProgress `json:"loading,omitempty"`
+	Quiet       []QuietKind    `json:"quiet,omitempty"`        // kinds that the plan has left alone now
 	ClockOff    int64          `json:"clock_off,omitempty"`    // ms the agent adds to its computer's clock, after the receiver called that wrong
 	LastTrouble *Trouble       `json:"last_trouble,omitempty"` // on the way to the receiver; nil if there was none since the process began
 	ReportsWait *ReportsWait   `json:"reports_wait,omitempty"` // nil while reports go into the main system
@@ -123,6 +124,12 @@ type Trouble struct {
 	Sentence string `json:"sentence"`        // what, where, what to do
 	From     int64  `json:"from"`            // unix ms of the first failed attempt, by the receiver's clock
 	Until    int64  `json:"until,omitempty"` // unix ms of the answer that ended it; 0 while it lasts
+}
+
+// QuietKind tells of a kind that is not looked at until a moment, because the plan has it left alone at this time of day.
+type QuietKind struct {
+	Kind  string `json:"kind"`
+	Until int64  `json:"until"` // unix ms
 }
 
 // LoadProgress tells how far a snapshot is.
