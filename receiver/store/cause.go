@@ -16,15 +16,16 @@ type CauseCode string
 
 // The codes of causes: the first of record kinds, then of streams, and one of both.
 const (
-	CauseDeletes    CauseCode = "deletes"    // one change deletes more rows than the guard lets pass
-	CauseEmpties    CauseCode = "empties"    // one change empties fields of more rows than the guard lets pass
-	CauseGone       CauseCode = "gone"       // a kind was read in full, and more rows were missing than the guard lets pass
-	CauseUnplanned  CauseCode = "unplanned"  // the agent's plan no longer has the kind
-	CauseTimeline   CauseCode = "timeline"   // a batch is of another timeline than the checkpoint
-	CausePositions  CauseCode = "positions"  // a cut does not go on from the checkpoint
-	CauseUnreadable CauseCode = "unreadable" // a batch cannot be opened or read
-	CauseTwoAgents  CauseCode = "two-agents" // two processes open the stream in turns with one key
-	CausePerson     CauseCode = "person"     // a person decided it
+	CauseDeletes    CauseCode = "deletes"     // one change deletes more rows than the guard lets pass
+	CauseEmpties    CauseCode = "empties"     // one change empties fields of more rows than the guard lets pass
+	CauseLostFields CauseCode = "lost-fields" // a kind is read in full, and fields of more rows were emptied than the guard lets pass
+	CauseGone       CauseCode = "gone"        // a kind was read in full, and more rows were missing than the guard lets pass
+	CauseUnplanned  CauseCode = "unplanned"   // the agent's plan no longer has the kind
+	CauseTimeline   CauseCode = "timeline"    // a batch is of another timeline than the checkpoint
+	CausePositions  CauseCode = "positions"   // a cut does not go on from the checkpoint
+	CauseUnreadable CauseCode = "unreadable"  // a batch cannot be opened or read
+	CauseTwoAgents  CauseCode = "two-agents"  // two processes open the stream in turns with one key
+	CausePerson     CauseCode = "person"      // a person decided it
 )
 
 // Cause is why a stream or a record kind waits: a code and its figures, which the pages make a sentence of. The zero
@@ -48,6 +49,8 @@ func (c Cause) String() string {
 		return fmt.Sprintf("one change in the main system deletes %d rows", c.Rows)
 	case CauseEmpties:
 		return fmt.Sprintf("one change in the main system empties fields of %d rows", c.Rows)
+	case CauseLostFields:
+		return fmt.Sprintf("fields of %d rows and more are empty in the main system now", c.Rows)
 	case CauseGone:
 		return fmt.Sprintf("%d rows are no longer in the main system", c.Rows)
 	case CauseUnplanned:

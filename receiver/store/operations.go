@@ -45,7 +45,7 @@ SELECT t.tenant_id, t.code, t.name, t.suspended, a.agent_id, a.state, a.hostname
 FROM   agent  a
 JOIN   tenant t ON t.tenant_id = a.tenant_id
 JOIN   stream s ON s.tenant_id = a.tenant_id AND s.stream_id = a.stream_id
-LEFT   JOIN (SELECT tenant_id, stream_id, SUM(held) AS held,
+LEFT   JOIN (SELECT tenant_id, stream_id, SUM(CASE WHEN held IN (1, 2) THEN 1 ELSE 0 END) AS held,
                     SUM(CASE WHEN state = 'suspended' THEN 1 ELSE 0 END) AS suspended,
                     SUM(CASE WHEN state IN ('needed', 'running') THEN 1 ELSE 0 END) AS loading,
                     SUM(letters) AS letters
@@ -103,23 +103,28 @@ type FleetKind struct {
 	Kind       string
 	State      protocol.KindState
 	Held       bool
+	Hold       Hold // for what it is held
 	Cause      Cause
 	Planned    bool
 	Letters    int64 // dead letters that wait
+	Kept       int64 // rows of the full read that would have emptied fields and wait; one that came again counts again
 	CapturedAt time.Time
 }
 
 const fleetKindsSQL = `
-SELECT kind, state, held, cause, planned, letters, captured_at
+SELECT kind, state, held, blanked, cause, planned, letters, captured_at
 FROM   stream_kind
 WHERE  tenant_id = $1 AND stream_id = $2`
 
 // FleetKinds returns the kinds of a stream, in no order.
 func (s *Store) FleetKinds(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID) ([]FleetKind, error) {
 	return list(ctx, s.read, "record kinds", func(rows *sql.Rows, k *FleetKind) error {
-		var captured int64
-		err := rows.Scan(&k.Kind, &k.State, &k.Held, &k.Cause, &k.Planned, &k.Letters, &captured)
-		k.CapturedAt = instant(captured)
+		var blanked, captured int64
+		err := rows.Scan(&k.Kind, &k.State, &k.Hold, &blanked, &k.Cause, &k.Planned, &k.Letters, &captured)
+		k.Held, k.CapturedAt = k.Hold.waits(), instant(captured)
+		if k.Hold == HoldBlanks {
+			k.Kept = blanked
+		}
 		return err
 	}, fleetKindsSQL, tenant, stream)
 }

@@ -218,10 +218,15 @@ func (a *applying) section(ctx context.Context, s *section) error {
 }
 
 func (a *applying) write(ctx context.Context, st *store.Stage) error {
-	got, err := a.tx.Apply(ctx, st, store.ApplyOptions{
+	o := store.ApplyOptions{
 		CapturedAt: a.p.header.CapturedAt,
 		ReceivedAt: a.p.task.entry.At.UnixMilli(),
-	})
+		KeepFilled: a.keepsFilled(st.Kind()),
+	}
+	got, err := a.tx.Apply(ctx, st, o)
+	if err == nil && got.Kept > 0 {
+		got, err = a.kept(ctx, st, o, got)
+	}
 	a.total.Changed += got.Changed
 	a.total.Unchanged += got.Unchanged
 	a.total.Deleted += got.Deleted

@@ -127,42 +127,6 @@ func (a *applying) readAnew(ctx context.Context, k protocol.KindStatus, most int
 	return a.move(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: k.Held})
 }
 
-// checkBlanks holds the rows of the cut that empty a filled field against the limit. Sections are compared with the
-// table only if the cut could go over it.
-func (a *applying) checkBlanks(ctx context.Context, s *section) (stopped bool, err error) {
-	k := a.kinds[s.schema.Kind]
-	if a.p.header.Chunk != nil || s.empties == 0 || !guarded(k) {
-		return false, nil
-	}
-	cut := a.guard.cut
-	most := cut.Empties[k.Kind] + int64(s.empties)
-	if !a.p.header.Last {
-		most += cutRows
-	}
-	could, err := a.overLimit(ctx, k.Kind, most)
-	if err != nil {
-		return false, err
-	}
-	blanked := cut.Blanked[k.Kind]
-	if could {
-		n, err := a.tx.BlankedBy(ctx, s.stage)
-		if err != nil {
-			return false, err
-		}
-		blanked += n
-		over, err := a.overLimit(ctx, k.Kind, blanked)
-		if err != nil {
-			return false, err
-		}
-		if over {
-			return true, a.stop(ctx, k, store.Cause{Code: store.CauseEmpties, Rows: blanked})
-		}
-	}
-	cut.Empties[k.Kind] += int64(s.empties)
-	cut.Blanked[k.Kind] = blanked
-	return false, nil
-}
-
 // overLimit reports whether n rows are more than the guard lets a cut delete or blank of a kind: more than
 // GuardRows, and more than GuardPercent of what the tenant has.
 func (a *applying) overLimit(ctx context.Context, kind string, n int64) (bool, error) {
@@ -184,15 +148,26 @@ func (a *applying) overLimit(ctx context.Context, kind string, n int64) (bool, e
 // stop keeps the kind as it is: its rows of the cut are ignored, it will be read anew, and the sweep at the end of
 // that waits for a person. The stream goes on.
 func (a *applying) stop(ctx context.Context, k protocol.KindStatus, cause store.Cause) error {
-	a.w.log.WarnContext(ctx, "delete guard", "tenant", a.p.task.entry.Tenant, "stream", a.p.task.entry.Stream, "kind", k.Kind, "cause", cause)
+	a.tell(ctx, k.Kind, cause)
+	needed := protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: true}
+	if hold, _ := a.tx.Blanks(k.Kind); hold == store.HoldBlanks {
+		return a.move(ctx, needed)
+	}
+	return a.set(ctx, needed, cause)
+}
+
+func (a *applying) tell(ctx context.Context, kind string, cause store.Cause) {
+	a.w.log.WarnContext(ctx, "delete guard", "tenant", a.p.task.entry.Tenant, "stream", a.p.task.entry.Stream, "kind", kind, "cause", cause)
 	a.w.metrics.guarded.Inc()
-	return a.set(ctx, protocol.KindStatus{Kind: k.Kind, State: protocol.KindNeeded, Held: true}, cause)
 }
 
 // end lets the sweep begin, unless it would delete more than the limit: then it waits for a person, as does one that
 // was held before. Whoever decides is told how many rows it deletes.
 func (a *applying) end(ctx context.Context, k protocol.KindStatus) error {
 	k.State, k.LastKey = protocol.KindSweeping, nil
+	if hold, _ := a.tx.Blanks(k.Kind); hold == store.HoldBlanks {
+		return a.move(ctx, k) // it is read again before anything is deleted
+	}
 	n, err := a.tx.CountSweep(ctx, k.Kind, k.Snapshot)
 	if err != nil {
 		return err

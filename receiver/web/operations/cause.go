@@ -13,6 +13,15 @@ type Cause struct {
 	Note string // in English: what no code says
 }
 
+// causeOfKind is the cause of a record kind, with how many of its rows are kept as they are because of it.
+func causeOfKind(k store.FleetKind, l *ui.Locale) Cause {
+	out := causeOf(k.Cause, l)
+	if k.Kept > 0 {
+		out.Do = l.Counted("cause.kept", k.Kept) + " " + out.Do
+	}
+	return out
+}
+
 // causeOf makes sentences of a cause's code and figures. A code that only a newer program knows is told as such.
 func causeOf(c store.Cause, l *ui.Locale) Cause {
 	out := Cause{Code: string(c.Code), Note: c.Note}

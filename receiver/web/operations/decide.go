@@ -23,6 +23,7 @@ type Decide struct {
 	Kind     string // empty for the stream
 	Why      Cause
 	Decision string
+	Blanks   bool   // the kind is held for them
 	Href     string // back to the agent
 }
 
@@ -55,7 +56,8 @@ func (p *Pages) confirm(c *gin.Context, v *ui.Visit) error {
 	if err != nil {
 		return err
 	}
-	return p.ask(c, v, Decide{FleetAgent: a, Kind: k.Kind, Why: causeOf(k.Cause, p.ui.Locale(v.Language)), Decision: c.Param("decision")})
+	return p.ask(c, v, Decide{FleetAgent: a, Kind: k.Kind, Why: causeOfKind(k, p.ui.Locale(v.Language)), Decision: c.Param("decision"),
+		Blanks: k.Hold == store.HoldBlanks})
 }
 
 func (p *Pages) ask(c *gin.Context, v *ui.Visit, page Decide) error {

@@ -29,7 +29,7 @@ func (p *Pages) kinds(ctx context.Context, tenant protocol.TenantID, stream prot
 	}
 	out := make([]Kind, len(kinds))
 	for i, k := range kinds {
-		out[i] = Kind{FleetKind: k, Why: causeOf(k.Cause, l), Verified: Verified{verified[k.Kind]}}
+		out[i] = Kind{FleetKind: k, Why: causeOfKind(k, l), Verified: Verified{verified[k.Kind]}}
 	}
 	return out, nil
 }
