@@ -150,11 +150,13 @@ func (c *Capture) beginComparison(st source.State) bool {
 			continue
 		}
 		if !c.stepping && now.Before(k.compareAt) || c.stepping && k.compared {
-			k.compared = false
 			continue
 		}
 		s.comparing = newComparison(k, nil, st)
 		return true
+	}
+	for _, k := range s.kinds {
+		k.compared = false // all were: whoever steps on wants another round
 	}
 	return false
 }
@@ -280,8 +282,8 @@ func (c *Capture) match(ctx context.Context, tx source.Tx, m *comparison) (bool,
 		if keep || ok && had == p.Row {
 			return
 		}
-		if m.run == nil && m.k.Digest == source.DigestDeletes {
-			return // the kind's cuts bring it
+		if m.run == nil && m.k.Digest == source.DigestDeletes && len(m.candidates) >= maxCandidates/2 {
+			return // what differs and is there mostly comes with the kind's cuts; the next comparison names the rest
 		}
 		m.add(candidate{hash: p.Key, key: protocol.KeyBytes(m.k.Schema, r.Values), have: p.Row, there: true})
 	})

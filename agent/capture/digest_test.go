@@ -31,15 +31,17 @@ func TestComparisonsFindWhatTheSourceDoesNotTell(t *testing.T) {
 		still  bool
 		change func(b *bench)
 	}{
-		"a new row":                    {digest: source.DigestAll, change: func(b *bench) { b.src.put("employee", "Birgit", "K9") }},
-		"a changed row":                {digest: source.DigestAll, change: func(b *bench) { b.src.put("employee", "Birgit", "K00001") }},
-		"a deleted row":                {digest: source.DigestAll, change: func(b *bench) { b.src.remove("employee", "K00001") }},
-		"a row with another key":       {digest: source.DigestAll, change: func(b *bench) { b.src.move("employee", "K00001", "K9") }},
-		"though no position moves":     {digest: source.DigestAll, still: true, change: func(b *bench) { b.src.move("employee", "K00001", "K9") }},
-		"deletes beside upserts":       {digest: source.DigestDeletes, change: func(b *bench) { b.src.put("employee", "Birgit", "K9"); b.src.remove("employee", "K00001") }},
-		"all rows but one are gone":    {digest: source.DigestDeletes, change: func(b *bench) { b.src.remove("employee", keysOf(299)...) }},
-		"a table that is empty now":    {digest: source.DigestAll, change: func(b *bench) { b.src.remove("employee", keysOf(300)...) }},
-		"more than a comparison names": {digest: source.DigestAll, change: func(b *bench) { b.src.put("employee", "Birgit", keysOf(6000)...) }},
+		"a new row":                                       {digest: source.DigestAll, change: func(b *bench) { b.src.put("employee", "Birgit", "K9") }},
+		"a changed row":                                   {digest: source.DigestAll, change: func(b *bench) { b.src.put("employee", "Birgit", "K00001") }},
+		"a deleted row":                                   {digest: source.DigestAll, change: func(b *bench) { b.src.remove("employee", "K00001") }},
+		"a row with another key":                          {digest: source.DigestAll, change: func(b *bench) { b.src.move("employee", "K00001", "K9") }},
+		"though no position moves":                        {digest: source.DigestAll, still: true, change: func(b *bench) { b.src.move("employee", "K00001", "K9") }},
+		"deletes beside upserts":                          {digest: source.DigestDeletes, change: func(b *bench) { b.src.put("employee", "Birgit", "K9"); b.src.remove("employee", "K00001") }},
+		"a row that depended on another that is gone":     {digest: source.DigestDeletes, change: func(b *bench) { b.src.slip("employee", "Birgit", "K00001") }},
+		"many rows that depended on another that is gone": {digest: source.DigestDeletes, change: func(b *bench) { b.src.slip("employee", "Birgit", keysOf(250)...); b.src.remove("employee", "K00299") }},
+		"all rows but one are gone":                       {digest: source.DigestDeletes, change: func(b *bench) { b.src.remove("employee", keysOf(299)...) }},
+		"a table that is empty now":                       {digest: source.DigestAll, change: func(b *bench) { b.src.remove("employee", keysOf(300)...) }},
+		"more than a comparison names":                    {digest: source.DigestAll, change: func(b *bench) { b.src.put("employee", "Birgit", keysOf(6000)...) }},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
