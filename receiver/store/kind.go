@@ -81,7 +81,8 @@ func (s *Store) ReleaseKind(ctx context.Context, tenant protocol.TenantID, strea
 		case k.State == protocol.KindSuspended && k.planned:
 			return tx.SetKind(ctx, protocol.KindStatus{Kind: kind, State: protocol.KindNeeded}, Cause{})
 		case k.hold == HoldBlanks:
-			k.KindStatus, k.hold, k.cause = protocol.KindStatus{Kind: kind, State: protocol.KindNeeded}, HoldPassed, Cause{}
+			k.KindStatus = protocol.KindStatus{Kind: kind, State: protocol.KindNeeded}
+			k.hold, k.blanked, k.cause = HoldPassed, 0, Cause{}
 			return tx.saveKind(ctx, k)
 		case k.Held:
 			k.Held = false

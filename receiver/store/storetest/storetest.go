@@ -36,6 +36,8 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 		"sweeps":       sweeps,
 		"kept rows":    keeps,
 		"guards":       guards,
+		"kept fields":  keptFields,
+		"holds":        holds,
 		"dead letters": letters,
 		"digests":      digests,
 		"blobs":        blobs,
