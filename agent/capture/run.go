@@ -225,6 +225,11 @@ func (r *runner) receive(ctx context.Context, hurry bool) {
 	case a := <-r.checked:
 		r.pollAt = time.Now().Add(r.heard(ctx, a))
 	case <-r.polled:
+		select {
+		case a := <-r.checked: // came first, and was passed over by chance
+			r.pollAt = time.Now().Add(r.heard(ctx, a))
+		default:
+		}
 		r.polling = false
 	case t := <-r.told:
 		r.answered(ctx, t)
