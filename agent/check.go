@@ -16,7 +16,8 @@ import (
 )
 
 func newCheck(s *settings) *cobra.Command {
-	var asJSON bool
+	var asJSON, conformance bool
+	var database string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Look for everything that keeps the agent from working",
@@ -26,12 +27,22 @@ func newCheck(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			switch {
+			case conformance && database == "":
+				return errors.New("--conformance needs an empty scratch database on the main system's server: name it with --database")
+			case conformance:
+				return conform(cmd.Context(), cmd.OutOrStdout(), cfg, database, asJSON)
+			case database != "":
+				return errors.New("--database goes with --conformance")
+			}
 			f := &findings{cmd: cmd, json: asJSON}
 			doctor.New(cfg, version).Examine(cmd.Context(), f.add)
 			return f.err()
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per finding")
+	cmd.Flags().BoolVar(&conformance, "conformance", false, "show instead that the SQL Server is read as promised, in an empty scratch database")
+	cmd.Flags().StringVar(&database, "database", "", "the empty scratch database of --conformance; its content is made and dropped")
 	return cmd
 }
 

@@ -16,22 +16,23 @@ var layers = map[string][]string{
 	"protocol/protocoltest": {"protocol", "protocol/record"},
 	"protocol/record":       {},
 
-	"agent":                   {"protocol", "agent/capture", "agent/config", "agent/daemon", "agent/doctor", "agent/keystore", "agent/plan", "agent/push", "agent/mainsystem"},
-	"agent/capture":           {"protocol", "protocol/record", "agent/source"},
-	"agent/config":            {},
-	"agent/daemon":            {"protocol", "agent/capture", "agent/config", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/mainsystem"},
-	"agent/doctor":            {"protocol", "agent/config", "agent/daemon", "agent/keystore", "agent/plan", "agent/push", "agent/mainsystem"},
-	"agent/inbox":             {"protocol", "agent/source"},
-	"agent/keystore":          {"protocol"},
-	"agent/mainsystem":        {"protocol", "agent/config", "agent/plan", "agent/source", "agent/source/sqlite", "agent/source/sqlserver"},
-	"agent/plan":              {"protocol", "protocol/record", "agent/source", "agent/source/cell"},
-	"agent/push":              {"protocol"},
-	"agent/source":            {"protocol", "protocol/record"},
-	"agent/source/cell":       {"protocol", "protocol/record"},
-	"agent/source/sourcetest": {"protocol", "agent/plan", "agent/source"},
-	"agent/source/sqlserver":  {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/cell", "agent/source/relational"},
-	"agent/source/relational": {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/cell"},
-	"agent/source/sqlite":     {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/relational"},
+	"agent":                              {"protocol", "agent/capture", "agent/config", "agent/daemon", "agent/doctor", "agent/keystore", "agent/plan", "agent/push", "agent/mainsystem"},
+	"agent/capture":                      {"protocol", "protocol/record", "agent/source"},
+	"agent/config":                       {},
+	"agent/daemon":                       {"protocol", "agent/capture", "agent/config", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/mainsystem"},
+	"agent/doctor":                       {"protocol", "agent/config", "agent/daemon", "agent/keystore", "agent/plan", "agent/push", "agent/mainsystem"},
+	"agent/inbox":                        {"protocol", "agent/source"},
+	"agent/keystore":                     {"protocol"},
+	"agent/mainsystem":                   {"protocol", "agent/config", "agent/plan", "agent/source", "agent/source/sqlite", "agent/source/sqlserver", "agent/source/sqlserver/conformance"},
+	"agent/plan":                         {"protocol", "protocol/record", "agent/source", "agent/source/cell"},
+	"agent/push":                         {"protocol"},
+	"agent/source":                       {"protocol", "protocol/record"},
+	"agent/source/cell":                  {"protocol", "protocol/record"},
+	"agent/source/sourcetest":            {"protocol", "agent/plan", "agent/source"},
+	"agent/source/sqlserver":             {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/cell", "agent/source/relational"},
+	"agent/source/sqlserver/conformance": {"protocol", "agent/plan", "agent/source", "agent/source/sourcetest", "agent/source/sqlserver"},
+	"agent/source/relational":            {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/cell"},
+	"agent/source/sqlite":                {"protocol", "protocol/record", "agent/plan", "agent/source", "agent/source/relational"},
 
 	"receiver":                 {"protocol", "receiver/config", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/store", "receiver/web", "receiver/web/ui", "receiver/writer"},
 	"receiver/config":          {},
@@ -68,7 +69,7 @@ var testLayers = map[string][]string{
 	"protocol":               {"protocol/protocoltest"},
 	"agent":                  {"agent/source/sqlite"},
 	"agent/source/sqlite":    {"agent/inbox", "agent/source/sourcetest"},
-	"agent/source/sqlserver": {"agent/source/sourcetest"},
+	"agent/source/sqlserver": {"agent/source/sqlserver/conformance"},
 	"receiver/e2e":           {"protocol", "agent/capture", "agent/daemon", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/source/sqlite", "receiver/identity", "receiver/ingest", "receiver/keyring", "receiver/queue", "receiver/report", "receiver/store", "receiver/store/storetest", "receiver/testenv", "receiver/web", "receiver/writer", "installer/compare", "installer/stage"},
 	"receiver/ingest":        {"protocol/protocoltest", "receiver/keyring", "receiver/testenv"},
 	"receiver/queue":         {"receiver/testenv"},
@@ -88,7 +89,7 @@ var symbols = map[string][]string{
 }
 
 // forTests are packages that hold promises or builders for tests: symbols and outside do not bind them.
-var forTests = []string{"agent/source/sourcetest", "protocol/protocoltest", "receiver/store/storetest", "receiver/testenv"}
+var forTests = []string{"protocol/protocoltest", "receiver/store/storetest", "receiver/testenv"}
 
 // outside may be imported by these packages only, tests aside: a dependency stays behind one door.
 var outside = map[string][]string{

@@ -51,7 +51,7 @@ func TestAnOpenUpgradePauses(t *testing.T) {
 		if _, err := s.Begin(t.Context()); err == nil {
 			t.Error("it reads before anybody looked")
 		}
-		time.Sleep(lookEvery) // nobody told the agent
+		<-time.After(lookEvery) // nobody told the agent
 		if _, err := s.Begin(t.Context()); err != nil || v.reads != 1 {
 			t.Errorf("a minute after the end: %v, %d reads", err, v.reads)
 		}
@@ -82,7 +82,7 @@ func TestIdlePollsDoNotAsk(t *testing.T) {
 			if _, err := s.Begin(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(2 * time.Second)
+			<-time.After(2 * time.Second)
 		}
 		if v.looks != 5 {
 			t.Errorf("%d looks in five minutes, want 5", v.looks)
@@ -96,7 +96,7 @@ func TestAMainSystemThatDoesNotAnswerStaysAsItWas(t *testing.T) {
 		v := &vendor{begun: time.Now()}
 		s := &System{Live: v}
 		_, _ = s.Begin(t.Context())
-		time.Sleep(lookEvery)
+		<-time.After(lookEvery)
 		v.begun, v.err = time.Time{}, source.ErrGone
 		var upgrade *source.UpgradeError
 		if _, err := s.Begin(t.Context()); !errors.As(err, &upgrade) {

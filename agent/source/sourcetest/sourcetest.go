@@ -1,6 +1,6 @@
-// Package sourcetest holds the promises of package source as sentences, run against a real database of each
-// kind. [Run] makes its own tables through a [Harness], changes them as a main system does, and looks at what
-// the source tells.
+// Package sourcetest holds the promises of package source as sentences, to be shown on a real database of each
+// kind. A [Promise] makes its own tables through a [Harness], changes them as a main system does, and looks at what
+// the source tells. Tests show them, and so does the agent on a customer's server.
 package sourcetest
 
 import (
@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
-	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -120,36 +118,14 @@ var changesOnly = []string{
 	"a row that cannot be converted is left out, counted, and comes when mended",
 }
 
-// Run checks every promise of the harness's mode on databases that empty makes, one for each.
-func Run(t *testing.T, empty func(t *testing.T) Harness) {
-	for _, list := range promises {
-		for name, promise := range list {
-			t.Run(name, func(t *testing.T) {
-				h := empty(t)
-				if h.Mode == "" {
-					h.Mode = plan.ChangeTracking
-				}
-				if why := h.Cannot[name]; why != "" {
-					t.Skip(why)
-				}
-				if h.Mode != plan.ChangeTracking && slices.Contains(trackingOnly, name) ||
-					h.Mode == plan.Compare && slices.Contains(changesOnly, name) {
-					t.Skip("in this mode digests find it")
-				}
-				promise(newMain(t, h))
-			})
-		}
-	}
-}
-
 // mainSystem is a main system under test with a few rows in it.
 type mainSystem struct {
-	*testing.T
+	T
 	Harness
 	source source.Source
 }
 
-func newMain(t *testing.T, h Harness) *mainSystem {
+func newMain(t T, h Harness) *mainSystem {
 	m := &mainSystem{T: t, Harness: h}
 	for _, table := range tables {
 		m.exec(table)

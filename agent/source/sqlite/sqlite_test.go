@@ -24,37 +24,41 @@ func database(t testing.TB) (*sql.DB, string) {
 }
 
 func TestPromises(t *testing.T) {
-	sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
-		db, path := database(t)
-		check := func(err error) {
-			t.Helper()
-			if err != nil {
-				t.Fatal(err)
-			}
+	for _, promise := range sourcetest.Promises() {
+		t.Run(promise.Name, func(t *testing.T) { promise.Show(t, harness(t)) })
+	}
+}
+
+func harness(t *testing.T) sourcetest.Harness {
+	db, path := database(t)
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
-		return sourcetest.Harness{
-			Exec: func(statement string) error {
-				_, err := db.Exec(statement)
-				return err
-			},
-			Track:    func(tables ...string) { t.Helper(); check(sqlite.Install(t.Context(), db, tables)) },
-			Untrack:  func(tables ...string) { t.Helper(); check(sqlite.Uninstall(t.Context(), db, tables)) },
-			Truncate: func(table string) { t.Helper(); check(sqlite.Truncate(t.Context(), db, table)) },
-			Forget:   func() { t.Helper(); check(sqlite.Cleanup(t.Context(), db, 0)) },
-			Backup: func() func() {
-				file := filepath.Join(t.TempDir(), "backup.db")
-				check(sqlite.Backup(t.Context(), db, file))
-				return func() { check(sqlite.Restore(t.Context(), db, file)) }
-			},
-			Rename: func(table, from, to string) {
-				_, err := db.Exec(`ALTER TABLE "` + table + `" RENAME COLUMN "` + from + `" TO "` + to + `"`)
-				check(err)
-			},
-			Open: func(p *plan.Plan) source.Source {
-				s, err := sqlite.Open(path, p, sqlite.Config{})
-				check(err)
-				return s
-			},
-		}
-	})
+	}
+	return sourcetest.Harness{
+		Exec: func(statement string) error {
+			_, err := db.Exec(statement)
+			return err
+		},
+		Track:    func(tables ...string) { t.Helper(); check(sqlite.Install(t.Context(), db, tables)) },
+		Untrack:  func(tables ...string) { t.Helper(); check(sqlite.Uninstall(t.Context(), db, tables)) },
+		Truncate: func(table string) { t.Helper(); check(sqlite.Truncate(t.Context(), db, table)) },
+		Forget:   func() { t.Helper(); check(sqlite.Cleanup(t.Context(), db, 0)) },
+		Backup: func() func() {
+			file := filepath.Join(t.TempDir(), "backup.db")
+			check(sqlite.Backup(t.Context(), db, file))
+			return func() { check(sqlite.Restore(t.Context(), db, file)) }
+		},
+		Rename: func(table, from, to string) {
+			_, err := db.Exec(`ALTER TABLE "` + table + `" RENAME COLUMN "` + from + `" TO "` + to + `"`)
+			check(err)
+		},
+		Open: func(p *plan.Plan) source.Source {
+			s, err := sqlite.Open(path, p, sqlite.Config{})
+			check(err)
+			return s
+		},
+	}
 }

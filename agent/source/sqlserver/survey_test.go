@@ -91,16 +91,16 @@ func TestSurvey(t *testing.T) {
 		sentence string // that one of the findings holds
 	}{
 		"everything is as it should be": {func(*surveyed) {}, []string{blocked}, "ALTER TABLE [dbo].[Afdeling] DROP CONSTRAINT [PK_Afd]]]; ALTER TABLE [dbo].[Afdeling] SWITCH"},
-		"nothing answers": {func(s *surveyed) { s.connection = errors.New("unable to open tcp connection") },
+		"nothing answers": {func(s *surveyed) { s.connection = errors.New("connection refused") },
 			[]string{"wrong connection: database-unreachable"}, "lon.example.dk:1433 does not answer"},
 		"a named instance does not answer": {func(s *surveyed) { s.connection, s.params.Instance = errors.New("no instance"), "LOEN" },
 			[]string{"wrong connection: database-unreachable"}, "UDP port 1434"},
 		"a self-signed certificate": {func(s *surveyed) {
-			s.connection = errors.New("TLS Handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority")
+			s.connection = errors.New(handshake + ": x509: certificate signed by unknown authority")
 		},
 			[]string{"wrong connection: database-tls"}, "name the file in main_system.ca"},
 		"a certificate of another name": {func(s *surveyed) {
-			s.connection = errors.New("TLS Handshake failed: tls: failed to verify certificate: x509: certificate is valid for sql1, not lon.example.dk")
+			s.connection = errors.New(handshake + ": x509: certificate is valid for sql1, not lon.example.dk")
 		},
 			[]string{"wrong connection: database-tls"}, "hostNameInCertificate"},
 		"a wrong password": {func(s *surveyed) { s.connection = mssql.Error{Number: 18456, Message: "Login failed"} },

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	mssql "github.com/microsoft/go-mssqldb"
-
 	"lessor.dk/portalsync/agent/plan"
 )
 
@@ -59,12 +57,10 @@ type Maintenance struct {
 
 // OpenMaintenance prepares to release and track the tables of a plan. See [Open].
 func OpenMaintenance(address string, p *plan.Plan, cfg Config) (*Maintenance, error) {
-	params, err := parameters(address, cfg)
+	c, err := connector(address, cfg)
 	if err != nil {
 		return nil, err
 	}
-	c := mssql.NewConnectorConfig(params)
-	c.Dialer = cfg.Dial
 	return newMaintenance(c, p), nil
 }
 
