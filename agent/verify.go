@@ -59,11 +59,18 @@ func (p *verifyPrinter) tell(n capture.VerifyNews) {
 	switch {
 	case v == nil && (p.json || time.Since(p.last) < progressEvery):
 		return
+	case v == nil && n.WaitsFor != "":
+		p.last = time.Now()
+		fmt.Fprintf(p.progress, "waiting for the %s since %s\n", n.WaitsFor, time.UnixMilli(n.Since).Format(time.TimeOnly))
+		return
 	case v == nil:
 		p.last = time.Now()
 		pass := "reading"
-		if n.Second {
+		switch {
+		case n.Second:
 			pass = "looking at what differs"
+		case n.Anew:
+			pass = "sending all of it again"
 		}
 		fmt.Fprintf(p.progress, "%s: %s, %d of about %d rows\n", n.Kind, pass, n.Rows, max(n.Total, n.Rows))
 		return
@@ -94,7 +101,7 @@ func verifySentence(v protocol.Verification) string {
 	case v.Equal():
 		return fmt.Sprintf("%s: verified equal %s", v.Kind, at)
 	case v.Mended:
-		return fmt.Sprintf("%s: %d rows differed and were mended, %s", v.Kind, v.Differences, at)
+		return fmt.Sprintf("%s: %s%d rows differed and were mended, %s", v.Kind, least, v.Differences, at)
 	}
 	return fmt.Sprintf("%s: %s%d rows differ, %s: agent verify --repair sends them again", v.Kind, least, v.Differences, at)
 }

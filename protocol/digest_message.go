@@ -59,7 +59,7 @@ type Verification struct {
 }
 
 // Equal reports whether the portal was found to hold what the main system holds.
-func (v Verification) Equal() bool { return v.Error == "" && v.Differences == 0 }
+func (v Verification) Equal() bool { return v.Error == "" && v.Differences == 0 && !v.AtLeast }
 
 // VerifiedRequest tells operations the outcome of a verification. The answer is {}.
 type VerifiedRequest struct {

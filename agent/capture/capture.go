@@ -63,6 +63,9 @@ type Config struct {
 	Stall   time.Duration // without progress although batches were accepted, before OPEN; 0 means 10min
 	Advance time.Duration // longest time the checkpoint lags behind an idle main system; 0 means 15min
 
+	// Deletes is the time between two comparisons of a kind whose deletes only digests find: each reads all of it.
+	// 0 means 5min.
+	Deletes time.Duration
 	// Verify is when every kind is held against the portal each day, and mended; the zero Window is never.
 	Verify Window
 
@@ -113,6 +116,7 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 	cfg.Wait = cmp.Or(cfg.Wait, 25*time.Second)
 	cfg.Stall = cmp.Or(cfg.Stall, 10*time.Minute)
 	cfg.Advance = cmp.Or(cfg.Advance, 15*time.Minute)
+	cfg.Deletes = cmp.Or(cfg.Deletes, 5*time.Minute)
 	cfg.BatchRows = min(cmp.Or(cfg.BatchRows, protocol.MaxBatchRows), protocol.MaxBatchRows)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	if cfg.ClockOffset == nil {

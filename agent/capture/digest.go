@@ -108,7 +108,7 @@ func (m *comparison) looks(s *session) bool {
 func (c *Capture) compare(ctx context.Context, tx source.Tx, st source.State) (worked bool) {
 	s := c.session
 	if m := s.comparing; m != nil && (m.k.phase != following || m.k.out) {
-		c.giveUp(ctx, m, readAnew)
+		c.giveUp(ctx, m, isReadAnew)
 	}
 	if s.comparing == nil && !c.beginComparison(st) {
 		return false
@@ -134,8 +134,8 @@ func (c *Capture) compare(ctx context.Context, tx source.Tx, st source.State) (w
 	return worked
 }
 
-// readAnew is why a comparison is given up whose kind is no longer followed.
-const readAnew = "the kind is being read anew"
+// isReadAnew is why a comparison is given up whose kind is no longer followed.
+const isReadAnew = "the kind is being read anew"
 
 // beginComparison begins what is due: a verification that was asked for goes first.
 func (c *Capture) beginComparison(st source.State) bool {
@@ -175,9 +175,12 @@ func (c *Capture) end(m *comparison) {
 	m.stage = finished
 	c.session.comparing = nil
 	m.k.compared = true
-	m.k.compareAt = time.Now().Add(max(c.interval(m.k.Kind), compareShare*time.Since(m.began)))
+	m.k.compareAt = time.Now().Add(max(c.compareInterval(m.k.Kind), compareShare*time.Since(m.began)))
 	if m.run == nil {
 		return
+	}
+	if before := m.run.before; before > 0 && !m.tooBig && (m.found == 0 || m.mended) {
+		m.found, m.tooBig, m.mended = max(before, m.found), true, true
 	}
 	c.verified(m.run, protocol.Verification{
 		Kind: m.k.name(), At: c.portalMillis(time.Now()), Position: c.session.read, Rows: m.rows, Differences: m.found,
@@ -185,11 +188,19 @@ func (c *Capture) end(m *comparison) {
 	})
 }
 
+// compareInterval returns the time between two comparisons that follow a kind.
+func (c *Capture) compareInterval(k source.Kind) time.Duration {
+	if k.Digest == source.DigestDeletes {
+		return spread(c.cfg.Deletes)
+	}
+	return c.interval(k)
+}
+
 // giveUp drops a comparison that cannot go on. It is begun again later; a verification tries a few times.
 func (c *Capture) giveUp(ctx context.Context, m *comparison, why string) {
 	c.log.DebugContext(ctx, "comparison given up", "kind", m.k.name(), "cause", why)
 	c.session.comparing = nil
-	m.k.compareAt = time.Now().Add(max(c.interval(m.k.Kind), shortestPause))
+	m.k.compareAt = time.Now().Add(max(c.compareInterval(m.k.Kind), shortestPause))
 	m.k.compared = true
 	if m.run != nil {
 		c.interrupted(m.run, why)

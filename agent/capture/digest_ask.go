@@ -13,6 +13,7 @@ import (
 
 // question is what a comparison wants of the portal: an answer, or to be noted.
 type question struct {
+	of       *comparison // that asks a digest
 	digest   *protocol.DigestRequest
 	verified *protocol.Verification
 }
@@ -58,7 +59,7 @@ func (c *Capture) ask() *question {
 	case summing, matching, placing, waiting, judging, finished:
 		return nil
 	}
-	return &question{digest: &r}
+	return &question{of: m, digest: &r}
 }
 
 // answer has a question answered.
@@ -80,7 +81,7 @@ func (c *Capture) answered(ctx context.Context, of *session, q *question, a prot
 		return
 	}
 	s := c.session
-	if s == nil || s != of || s.comparing == nil {
+	if s == nil || s != of || s.comparing != q.of {
 		return
 	}
 	m := s.comparing
@@ -156,13 +157,13 @@ func (c *Capture) differing(ctx context.Context, m *comparison, portal *protocol
 			take(i)
 		}
 	}
-	if len(m.wanted) == 0 && !m.tooBig {
-		c.end(m)
-		return false
-	}
-	if m.tooBig && m.run == nil {
+	switch {
+	case m.tooBig && m.run == nil:
 		c.reload(ctx, m)
 		return true
+	case len(m.wanted) == 0:
+		c.decide(m)
+		return false
 	}
 	m.stage, m.pairs, m.from = listing, map[uint64]uint64{}, 0
 	return true

@@ -28,7 +28,7 @@ func (c *Capture) named(ctx context.Context, m *comparison) bool {
 		c.reload(ctx, m)
 		return true
 	case len(m.candidates) == 0:
-		c.end(m)
+		c.decide(m)
 		return false
 	case m.run == nil:
 		c.send(ctx, m)
@@ -117,7 +117,7 @@ func (c *Capture) place(ctx context.Context, tx source.Tx) {
 	case m == nil || m.stage != placing || s.drain || s.read != tx.State().Position:
 		return
 	case m.k.phase != following || m.k.out:
-		c.giveUp(ctx, m, readAnew)
+		c.giveUp(ctx, m, isReadAnew)
 		return
 	}
 	now, err := c.readCandidates(ctx, tx, m)
@@ -165,7 +165,7 @@ func (c *Capture) judgeCandidates(ctx context.Context, tx source.Tx, m *comparis
 	return true, nil
 }
 
-// decide ends a verification, or has the rows that differ mended and looks at them once more.
+// decide ends a comparison, or has the rows that differ mended and looks at them once more.
 func (c *Capture) decide(m *comparison) {
 	if m.mended {
 		m.mended = len(m.differ) == 0
@@ -173,20 +173,29 @@ func (c *Capture) decide(m *comparison) {
 		return
 	}
 	m.found = int64(len(m.differ))
-	if m.found == 0 || !m.run.repair {
+	switch {
+	case m.run == nil, !m.run.repair, m.tooBig && m.run.before > 0, m.found == 0 && !m.tooBig:
 		c.end(m)
-		return
+	case m.found == 0:
+		c.readAnew(m)
+	default:
+		m.candidates, m.differ, m.rounds, m.from = m.differ, nil, 0, 0
+		m.stage = mending
 	}
-	m.candidates, m.differ, m.rounds, m.from = m.differ, nil, 0, 0
-	m.stage = mending
+}
+
+// readAnew has the kind read anew because more differs than was named. Its verification goes on when that is done: only
+// then does it know whether the portal was mended.
+func (c *Capture) readAnew(m *comparison) {
+	m.run.before = max(1, m.found)
+	c.session.comparing = nil
+	m.k.need()
 }
 
 // mend goes on when the portal has forgotten the hashes that were wrong.
 func (c *Capture) mend(ctx context.Context, m *comparison) {
 	if m.tooBig {
-		k := m.k
-		c.end(m)
-		k.need()
+		c.readAnew(m)
 		return
 	}
 	c.send(ctx, m)

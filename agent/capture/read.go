@@ -93,8 +93,11 @@ func (c *Capture) interval(k source.Kind) time.Duration {
 	if d <= 0 {
 		d = c.cfg.Poll
 	}
-	return d - d/10 + rand.N(d/5+1)
+	return spread(d)
 }
+
+// spread returns a time within a tenth of d.
+func spread(d time.Duration) time.Duration { return d - d/10 + rand.N(d/5+1) }
 
 // readable reports whether the next read may be done: the window has room and nothing is waited for.
 func (s *session) readable() bool { return !s.drain && !s.window.full() }

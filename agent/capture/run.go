@@ -31,7 +31,9 @@ func (c *Capture) Run(ctx context.Context) error {
 	defer cancel()
 	for ctx.Err() == nil {
 		r.follow()
+		c.noteWait()
 		worked := r.turn(ctx)
+		c.noteWait()
 		c.status.publish(c.session)
 		r.receive(ctx, worked)
 	}
@@ -51,7 +53,7 @@ type runner struct {
 	checked chan checkInAnswer
 	polled  chan struct{}
 	told    chan toldAnswer
-	asking  bool
+	asked   *question // whose answer is on its way; nil none
 	sending bool
 	polling bool
 	wait    sync.WaitGroup
@@ -107,7 +109,9 @@ func (r *runner) turn(ctx context.Context) (worked bool) {
 	if !r.sending && s.window.next() != nil && !now.Before(r.sendAt) {
 		r.send(ctx)
 	}
-	if !r.asking && !now.Before(r.askAt) {
+	r.c.dropAbandoned()
+	r.forgo()
+	if r.asked == nil && !now.Before(r.askAt) {
 		r.ask(ctx)
 	}
 	r.c.rest(now)
@@ -256,7 +260,7 @@ func (r *runner) due() time.Time {
 	if !r.sending && s.window.next() != nil {
 		earlier(r.sendAt)
 	}
-	if !r.asking && r.c.ask() != nil {
+	if r.asked == nil && r.c.ask() != nil {
 		earlier(r.askAt)
 	}
 	switch {

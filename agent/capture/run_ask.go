@@ -23,7 +23,7 @@ func (r *runner) ask(ctx context.Context) {
 		return
 	}
 	done := toldAnswer{session: c.session, question: q}
-	r.asking = true
+	r.asked = q
 	asking, cancel := context.WithCancel(ctx)
 	r.cancelAsk = cancel
 	r.wait.Go(func() {
@@ -33,12 +33,20 @@ func (r *runner) ask(ctx context.Context) {
 	})
 }
 
+// forgo ends a question whose comparison is no longer under way.
+func (r *runner) forgo() {
+	if s := r.c.session; r.asked != nil && r.asked.of != nil && (s == nil || s.comparing != r.asked.of) {
+		r.cancelAsk()
+	}
+}
+
 // answered takes an answer. After one that failed the next question waits.
 func (r *runner) answered(ctx context.Context, t toldAnswer) {
-	r.asking = false
+	r.asked = nil
+	s := r.c.session
 	if t.err == nil {
 		r.askTries = 0
-	} else if t.session == r.c.session {
+	} else if t.session == s && (t.question.of == nil || t.question.of == s.comparing) {
 		r.askAt = time.Now().Add(pauseAfter(t.err, r.askTries))
 		r.askTries++
 	}

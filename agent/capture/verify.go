@@ -44,13 +44,16 @@ func (w Window) next(now time.Time) time.Time {
 	return at
 }
 
-// VerifyNews is how far a verification is, or the outcome of one of its kinds.
+// VerifyNews is how far a verification is, what it waits for, or the outcome of one of its kinds.
 type VerifyNews struct {
-	Kind    string                 `json:"kind"`
-	Rows    int64                  `json:"rows"`              // read in this pass
-	Total   int64                  `json:"total"`             // about; 0 unknown
-	Second  bool                   `json:"second,omitempty"`  // the second pass: something differs
-	Outcome *protocol.Verification `json:"outcome,omitempty"` // nil while it is being verified
+	Kind     string                 `json:"kind"`                // "" while it waits
+	Rows     int64                  `json:"rows"`                // read in this pass
+	Total    int64                  `json:"total"`               // about; 0 unknown
+	Second   bool                   `json:"second,omitempty"`    // the second pass: something differs
+	Anew     bool                   `json:"anew,omitempty"`      // the kind is being sent in full
+	WaitsFor string                 `json:"waits_for,omitempty"` // [WaitsForPortal] or [WaitsForMainSystem]
+	Since    int64                  `json:"since,omitempty"`     // of the waiting; unix ms
+	Outcome  *protocol.Verification `json:"outcome,omitempty"`   // nil while it is being verified
 }
 
 // verifyRun is one verification of all kinds. Only the owner of the session looks at kinds and attempts.
@@ -58,6 +61,7 @@ type verifyRun struct {
 	repair    bool
 	kinds     []string // still to verify
 	attempts  int      // of the first of them
+	before    int64    // differences of the first of them, before it was read anew to mend them; 0 when it was not
 	news      chan VerifyNews
 	abandoned atomic.Bool
 }
@@ -79,26 +83,43 @@ type verifier struct {
 	run   *verifyRun
 	at    time.Time     // when the next one begins by itself; zero is never
 	nudge chan struct{} // wakes the owner
+	waits atomic.Bool   // whatever comes next is the portal's to say
+}
+
+// wake has the owner look what there is to do.
+func (v *verifier) wake() {
+	select {
+	case v.nudge <- struct{}{}:
+	default:
+	}
 }
 
 // Verify holds every planned kind of the portal against the main system and calls tell with progress and outcomes; with
-// repair, rows that differ are sent again. It returns when all kinds have an outcome, or with ctx. It may be called from
-// any goroutine while Run runs. One verification runs at a time: a second is [ErrVerifying].
+// repair, rows that differ are sent again. It says so when it waits. It returns when all kinds have an outcome, or with
+// ctx, and then the next may begin. It may be called from any goroutine while Run runs. One verification runs at a time:
+// a second is [ErrVerifying].
 func (c *Capture) Verify(ctx context.Context, repair bool, tell func(VerifyNews)) error {
 	run, err := c.beginVerify(repair)
 	if err != nil {
 		return err
 	}
+	heard, silence := time.Now(), time.NewTicker(silentFor)
+	defer silence.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			run.abandoned.Store(true)
+			c.abandon(run)
 			return ctx.Err()
 		case n, more := <-run.news:
 			if !more {
 				return nil
 			}
+			heard = time.Now()
 			tell(n)
+		case <-silence.C:
+			if n, ok := c.silent(heard); ok {
+				tell(n)
+			}
 		}
 	}
 }
@@ -114,10 +135,7 @@ func (c *Capture) beginVerify(repair bool) (*verifyRun, error) {
 	for _, k := range c.planned {
 		v.run.kinds = append(v.run.kinds, k.Record.Name)
 	}
-	select {
-	case v.nudge <- struct{}{}:
-	default:
-	}
+	v.wake()
 	return v.run, nil
 }
 
@@ -145,10 +163,6 @@ func (c *Capture) busy() bool {
 func (c *Capture) nextToVerify() (*kind, *verifyRun) {
 	run := c.verifying()
 	for run != nil && len(run.kinds) > 0 {
-		if run.abandoned.Load() {
-			c.endVerify(run)
-			return nil, nil
-		}
 		i := slices.IndexFunc(c.session.kinds, func(k *kind) bool { return k.name() == run.kinds[0] })
 		k := c.session.kinds[i]
 		switch {
@@ -158,6 +172,10 @@ func (c *Capture) nextToVerify() (*kind, *verifyRun) {
 			c.verified(run, protocol.Verification{Kind: k.name(), Error: "the plan has it left alone at this time of day"})
 		case k.phase == suspended:
 			c.verified(run, protocol.Verification{Kind: k.name(), Error: "it is suspended in the portal until a person releases it"})
+		case run.before > 0 && c.session.told.state(k.name()).Held:
+			c.verified(run, protocol.Verification{Kind: k.name(), Differences: run.before, AtLeast: true})
+		case run.before > 0 && (k.phase != following || c.session.told.state(k.name()).State != protocol.KindOK):
+			return nil, nil
 		case k.phase != following:
 			c.verified(run, protocol.Verification{Kind: k.name(), Error: "it is being read in full just now, which brings the portal up to date"})
 		case k.sentSeq > c.session.known || len(k.extras) > 0:
@@ -174,7 +192,7 @@ func (c *Capture) verified(run *verifyRun, v protocol.Verification) {
 	if v.At == 0 {
 		v.At, v.Position = c.portalMillis(time.Now()), c.session.read
 	}
-	run.kinds, run.attempts = run.kinds[1:], 0
+	run.kinds, run.attempts, run.before = run.kinds[1:], 0, 0
 	run.tell(VerifyNews{Kind: v.Kind, Rows: v.Rows, Total: v.Rows, Outcome: &v})
 	c.outcomes = append(c.outcomes, v)
 	if len(run.kinds) == 0 {
@@ -185,7 +203,9 @@ func (c *Capture) verified(run *verifyRun, v protocol.Verification) {
 func (c *Capture) endVerify(run *verifyRun) {
 	c.verifier.mu.Lock()
 	defer c.verifier.mu.Unlock()
-	c.verifier.run = nil
+	if c.verifier.run == run { // not one that has begun since this one was abandoned
+		c.verifier.run = nil
+	}
 	close(run.news)
 }
 

@@ -2,7 +2,6 @@ package capture_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -228,28 +227,6 @@ func TestVerifyGoesOnAfterTheGenerationWasDropped(t *testing.T) {
 			b.t.Errorf("outcome = %+v, want 4 differences mended", v)
 		}
 		b.equal()
-	})
-}
-
-func TestOneVerificationAtATime(t *testing.T) {
-	verifying(t, source.DigestNone, capture.Config{}, func(b *bench) {
-		first := make(chan error)
-		ctx, cancel := context.WithCancel(b.t.Context())
-		b.to.with(func() { b.to.onDigest = func(protocol.DigestRequest, *protocol.DigestAnswer) error { return errLost } })
-		go func() { first <- b.c.Verify(ctx, false, func(capture.VerifyNews) {}) }()
-		synctest.Wait()
-		if err := b.c.Verify(b.t.Context(), false, nil); !errors.Is(err, capture.ErrVerifying) {
-			b.t.Errorf("a second verification: %v, want ErrVerifying", err)
-		}
-		cancel()
-		if err := <-first; !errors.Is(err, context.Canceled) {
-			b.t.Errorf("the first: %v, want cancelled", err)
-		}
-		b.to.with(func() { b.to.onDigest = nil })
-		b.pass(time.Minute)
-		if v := b.verify(false)["employee"]; !v.Equal() {
-			b.t.Errorf("outcome after one that was abandoned = %+v", v)
-		}
 	})
 }
 

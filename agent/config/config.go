@@ -21,21 +21,24 @@ const DefaultFile = "agent.yaml"
 
 // Config is the settings file. After [Load] its paths are absolute and its defaults filled in.
 type Config struct {
-	Receiver   string     `yaml:"receiver"`
-	MainSystem MainSystem `yaml:"main_system"`
-	Plan       string     `yaml:"plan"`
-	State      string     `yaml:"state"`
-	Socket     string     `yaml:"socket"`
-	Proxy      string     `yaml:"proxy"`
-	ExtraCA    string     `yaml:"extra_ca"`
-	PollText   string     `yaml:"poll"`
-	Verify     string     `yaml:"verify"`
-	Log        Log        `yaml:"log"`
+	Receiver    string     `yaml:"receiver"`
+	MainSystem  MainSystem `yaml:"main_system"`
+	Plan        string     `yaml:"plan"`
+	State       string     `yaml:"state"`
+	Socket      string     `yaml:"socket"`
+	Proxy       string     `yaml:"proxy"`
+	ExtraCA     string     `yaml:"extra_ca"`
+	PollText    string     `yaml:"poll"`
+	DeletesText string     `yaml:"deletes"`
+	Verify      string     `yaml:"verify"`
+	Log         Log        `yaml:"log"`
 
 	// File is the settings file's absolute path.
 	File string `yaml:"-"`
 	// Poll is what PollText says.
 	Poll time.Duration `yaml:"-"`
+	// Deletes is what DeletesText says.
+	Deletes time.Duration `yaml:"-"`
 	// VerifyWindow is what Verify says; zero is never.
 	VerifyWindow VerifyWindow `yaml:"-"`
 }
@@ -93,6 +96,7 @@ func Settings() []Setting {
 		{"proxy", "URL of an HTTP proxy, user and password included", "HTTPS_PROXY and NO_PROXY of the environment"},
 		{"extra_ca", "path of certificates in PEM to trust beside the system's, for a proxy that intercepts TLS", ""},
 		{"poll", "time between two looks at a table whose plan says nothing", "2s"},
+		{"deletes", "time between two comparisons that find deletes in rowversion mode", "5m"},
 		{"verify", "time of day, HH:MM-HH:MM, in which every record of the portal is held against the main system and mended; or never", "01:00-05:00"},
 		{"log.level", "least important message to log: debug, info, warn or error", "info"},
 		{"log.format", "text or json", "text"},
@@ -161,6 +165,7 @@ func (c *Config) fill() {
 	c.MainSystem.PasswordFile = within(dir, c.MainSystem.PasswordFile, "")
 	c.MainSystem.CA = within(dir, c.MainSystem.CA, "")
 	c.PollText = cmp.Or(c.PollText, "2s")
+	c.DeletesText = cmp.Or(c.DeletesText, "5m")
 	c.Verify = cmp.Or(c.Verify, "01:00-05:00")
 	c.Log.Level = cmp.Or(c.Log.Level, "info")
 	c.Log.Format = cmp.Or(c.Log.Format, "text")
@@ -194,6 +199,9 @@ func (c *Config) check() error {
 	}
 	if c.Poll, err = time.ParseDuration(c.PollText); err != nil || c.Poll < 100*time.Millisecond || c.Poll > 24*time.Hour {
 		return fmt.Errorf("poll %q is not an interval between 100ms and 24h: write something like 2s", c.PollText)
+	}
+	if c.Deletes, err = time.ParseDuration(c.DeletesText); err != nil || c.Deletes < time.Second || c.Deletes > 24*time.Hour {
+		return fmt.Errorf("deletes %q is not an interval between 1s and 24h: write something like 5m", c.DeletesText)
 	}
 	if c.VerifyWindow, err = parseWindow(c.Verify); err != nil {
 		return err

@@ -25,6 +25,7 @@ func TestLoad(t *testing.T) {
 		"trust and a certificate": {text: good + "  trust_server_certificate: true\n  ca: x.pem\n", want: "keep ca and remove trust_server_certificate"},
 		"more than a minute":      {text: good + "  budget: 2m\n", want: `main_system.budget "2m" is not a part of a minute`},
 		"a word for a duration":   {text: good + "poll: often\n", want: `agent.yaml: poll "often" is not an interval`},
+		"deletes too often":       {text: good + "deletes: 2ms\n", want: `deletes "2ms" is not an interval between 1s and 24h`},
 		"a poll too short":        {text: good + "poll: 1ms\n", want: `poll "1ms" is not an interval`},
 		"a night over midnight":   {text: good + "verify: 23:30-04:00\n"},
 		"no verification":         {text: good + "verify: never\n"},

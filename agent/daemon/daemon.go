@@ -68,6 +68,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	follow := capture.New(src, client, capture.Config{
 		Tenant: id.Tenant, Stream: id.Stream, InstallID: id.InstallID,
 		Version: d.version, Platform: Platform(), Plan: p.Hash(), Poll: d.cfg.Poll,
+		Deletes:   d.cfg.Deletes,
 		Verify:    capture.Window(d.cfg.VerifyWindow),
 		Reports:   in.Receive,
 		ReportsIn: func() int64 { return in.Status().Delivered }, ReportsWait: in.Wait,

@@ -65,6 +65,8 @@ func AskVerify(ctx context.Context, socket string, repair bool, tell func(captur
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case err != nil && ctx.Err() != nil:
+			return fmt.Errorf("the verification ends unfinished: %w", ctx.Err())
 		case err != nil:
 			return fmt.Errorf("the agent stopped while it verified: %w", err)
 		case n.Error != "":

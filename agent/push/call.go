@@ -40,6 +40,7 @@ type call struct {
 	once    bool // give up after the first attempt that got no signed answer
 	asking  bool // hand every signed refusal to the caller, who is a person
 	keyless bool // the keyset itself: not signed by a response key
+	patient bool // what is asked for takes its time: busy is no trouble
 
 	signature protocol.RequestSignature
 	answer    []byte
@@ -249,6 +250,10 @@ func (c *call) obey() bool {
 	default: // a code that only a newer receiver knows
 		c.client.fine(c)
 		return false
+	}
+	if c.patient && r.Code == protocol.CodeBusy {
+		c.client.fine(c)
+		return true
 	}
 	t := c.client.refusalTrouble(r)
 	t.signed = true

@@ -63,6 +63,25 @@ func TestOnlySignedDigestsCount(t *testing.T) {
 	}
 }
 
+// A digest that the receiver still reads is waited for, which is no trouble on the way.
+func TestADigestThatTakesLongIsNoTrouble(t *testing.T) {
+	r := newReceiver(t)
+	r.answer = func(n int, _ *http.Request, _ []byte) (int, any) {
+		if n < 5 {
+			return protocol.CodeBusy.Status(), protocol.Reject{Code: protocol.CodeBusy, RetryAfter: 2}
+		}
+		return 200, protocol.DigestAnswer{Rows: 7}
+	}
+	var told troubles
+	c := r.client(Config{Trouble: told.tell})
+	if a, err := c.Digest(t.Context(), protocol.DigestRequest{Kind: "employee"}); err != nil || a.Rows != 7 {
+		t.Errorf("answer = %+v, %v", a, err)
+	}
+	if codes, sentence := told.all(); len(codes) > 0 || c.Trouble() != nil {
+		t.Errorf("told %q (%s), last %+v; want nothing", codes, sentence, c.Trouble())
+	}
+}
+
 func TestKeysOfADigestOpenOnlyForTheAgentAndTheKind(t *testing.T) {
 	for name, tt := range map[string]struct {
 		kind string

@@ -93,7 +93,7 @@ func (c *Client) post(ctx context.Context, path string, message, answer any) err
 	if err != nil {
 		return fmt.Errorf("encode request to %s: %w", path, err)
 	}
-	send := &call{client: c, method: http.MethodPost, path: path, media: protocol.MediaJSON, body: body}
+	send := &call{client: c, method: http.MethodPost, path: path, media: protocol.MediaJSON, body: body, patient: path == protocol.PathDigest}
 	return send.do(ctx, answer)
 }
 
