@@ -13,7 +13,7 @@ import (
 // serverSQL asks what the server is and who the account is there.
 const serverSQL = `SELECT CONVERT(nvarchar(128), SERVERPROPERTY('ProductVersion')), CONVERT(nvarchar(128), SERVERPROPERTY('Edition')),
        CONVERT(int, SERVERPROPERTY('EngineEdition')), SUSER_SNAME(), USER_NAME(), IS_SRVROLEMEMBER('sysadmin'),
-       IS_MEMBER('db_owner'), IS_MEMBER('db_datawriter'), IS_MEMBER('db_ddladmin'), HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'CONTROL')`
+       IS_MEMBER('db_owner'), IS_MEMBER('db_datawriter'), IS_MEMBER('db_ddladmin'), HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), 'DATABASE', 'CONTROL')`
 
 // serverFacts is what serverSQL tells.
 type serverFacts struct {

@@ -129,7 +129,7 @@ LEFT JOIN sys.key_constraints AS k ON k.parent_object_id = OBJECT_ID(t.name) AND
 ORDER  BY t.n`
 
 // mayMarkSQL asks whether the account may set properties of the database.
-const mayMarkSQL = `SELECT COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'ALTER'), 0)`
+const mayMarkSQL = `SELECT COALESCE(HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), 'DATABASE', 'ALTER'), 0)`
 
 // Status tells how far an upgrade is.
 func (m *Maintenance) Status(ctx context.Context) (Upgrade, error) {

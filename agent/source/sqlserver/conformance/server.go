@@ -32,7 +32,7 @@ const (
 	countSQL = `SELECT COUNT(*) FROM sys.objects AS o WHERE o.is_ms_shipped = 0 AND o.type IN ('U', 'V', 'P', 'FN', 'IF', 'TF', 'SN', 'SO')`
 	stateSQL = `SELECT (SELECT COUNT(*) FROM sys.change_tracking_databases WHERE database_id = DB_ID()),
        (SELECT COUNT(*) FROM sys.databases WHERE database_id = DB_ID() AND snapshot_isolation_state = 1)`
-	ownsSQL = `SELECT COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'CONTROL'), 0)`
+	ownsSQL = `SELECT COALESCE(HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), 'DATABASE', 'CONTROL'), 0)`
 )
 
 // Open connects to an empty database, which the account must own, and prepares it. Close empties it.
