@@ -146,6 +146,13 @@ func (m *mainSystem) change(ctx context.Context, t *rapid.T) error {
 		"move town": func() (string, []any) {
 			return `INSERT INTO Adresse VALUES (?, ?) ON CONFLICT DO UPDATE SET Bynavn = excluded.Bynavn`, []any{nr.Draw(t, "address"), text}
 		},
+		"employees lose their towns": func() (string, []any) {
+			return `UPDATE Medarbejder SET AdresseID = NULL WHERE Nr LIKE ?`, []any{rapid.SampledFrom([]string{"B%", "M%", "%"}).Draw(t, "whose")}
+		},
+		"employees have towns again": func() (string, []any) { return townsAgain, nil },
+		"a town loses its name": func() (string, []any) {
+			return `UPDATE Adresse SET Bynavn = NULL WHERE ID = ?`, []any{rapid.IntRange(1, 2).Draw(t, "address")}
+		},
 		"insert department": func() (string, []any) { return `INSERT OR IGNORE INTO Afdeling VALUES (?, ?)`, []any{a1, text} },
 		"update department": func() (string, []any) { return `UPDATE Afdeling SET Navn = ? WHERE Nr = ?`, []any{text, a1} },
 		"delete department": func() (string, []any) { return `DELETE FROM Afdeling WHERE Nr = ?`, []any{a1} },
@@ -177,6 +184,23 @@ ON CONFLICT DO UPDATE SET Navn = excluded.Navn`
 // bulk writes a number of employees in one transaction.
 func (m *mainSystem) bulk(ctx context.Context, rows int, name string) error {
 	_, err := m.db.ExecContext(ctx, bulkEmployees, rows, name)
+	return err
+}
+
+// townsAgain gives employees written in bulk a town; the addresses 1 and 2 are always there.
+const townsAgain = `UPDATE Medarbejder SET AdresseID = 1 + rowid % 2 WHERE Nr LIKE 'B%'`
+
+// moveIn gives every employee written in bulk a town.
+func (m *mainSystem) moveIn(ctx context.Context) error {
+	_, err := m.db.ExecContext(ctx, townsAgain+`; UPDATE Adresse SET Bynavn = 'Birkerød' WHERE Bynavn IS NULL`)
+	return err
+}
+
+// moveOut takes the towns from all employees, in one transaction: there are none any more, or they are not named.
+func (m *mainSystem) moveOut(ctx context.Context, t *rapid.T) error {
+	_, err := m.db.ExecContext(ctx, rapid.SampledFrom([]string{
+		`UPDATE Medarbejder SET AdresseID = NULL`, `UPDATE Adresse SET Bynavn = NULL`,
+	}).Draw(t, "how"))
 	return err
 }
 

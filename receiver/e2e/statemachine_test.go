@@ -94,6 +94,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			return nil
 		}),
 		"a cut is under way":    m.cutUnderWay,
+		"fields are emptied":    m.fieldsAreEmptied,
 		"truncate":              act(func(t *rapid.T) error { return m.c.main.truncate(m.ctx, t) }),
 		"change data expires":   act(func(*rapid.T) error { return m.c.main.expire(m.ctx) }),
 		"tracking off or on":    act(func(t *rapid.T) error { return m.c.main.tracking(m.ctx, t) }),
