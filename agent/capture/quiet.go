@@ -9,7 +9,8 @@ import (
 
 // rest notes which kinds are left alone now. Such a kind is not polled, and neither loaded nor compared: its snapshot goes
 // on where it stopped. A cut that another kind causes still covers it, because a stream has one position; it then reads
-// what changed, and nothing else. While every kind rests the main system is not looked at at all.
+// what changed, and nothing else. While every kind rests the main system is not looked at at all, but for single rows that the portal asks for: it would not
+// stop asking.
 func (c *Capture) rest(now time.Time) {
 	for i, k := range c.session.kinds {
 		if k.quiet = k.Quiet.Until(now); k.resting() && c.polls[i].Before(k.quiet) {
@@ -21,9 +22,9 @@ func (c *Capture) rest(now time.Time) {
 // resting reports whether the kind is left alone.
 func (k *kind) resting() bool { return !k.quiet.IsZero() }
 
-// resting reports whether every kind is left alone.
-func (s *session) resting() bool {
-	return !slices.ContainsFunc(s.kinds, func(k *kind) bool { return !k.resting() }) && len(s.kinds) > 0
+// idle reports whether every kind is left alone, and the portal asks for nothing.
+func (s *session) idle() bool {
+	return len(s.rereads) == 0 && !slices.ContainsFunc(s.kinds, func(k *kind) bool { return !k.resting() }) && len(s.kinds) > 0
 }
 
 // wakes returns when the first kind is looked at again.

@@ -49,7 +49,7 @@ func TestQuietHours(t *testing.T) {
 			if diff := cmp.Diff(want, s.Quiet); diff != "" || s.State != "following" || s.Unsent != 0 || s.Code != "" {
 				t.Errorf("status %+v\n%s", s, diff)
 			}
-			b.pass(time.Minute)
+			b.pass(52 * time.Second)
 			b.equal()
 			b.pass(10 * time.Minute)
 			if s := b.c.Status(); s.Quiet != nil {
@@ -80,6 +80,17 @@ func TestQuietHours(t *testing.T) {
 			b.equal()
 		})
 	})
+	t.Run("a row that the portal asks for is read although every kind rests", func(t *testing.T) {
+		inQuiet(t, quietFor(1, 30), quietFor(1, 30), func(b *bench) {
+			b.pass(2 * time.Minute)
+			looks := len(b.src.begins)
+			b.reread(1, "employee", "E1")
+			b.pass(10 * time.Minute)
+			if got := len(b.src.begins) - looks; got != 1 {
+				t.Errorf("%d looks at the main system, want one", got)
+			}
+		})
+	})
 	t.Run("a verification says which kind it did not look at, and why", func(t *testing.T) {
 		inQuiet(t, source.Quiet{}, quietFor(0, 30), func(b *bench) {
 			outcomes := b.verify(true)
@@ -90,17 +101,22 @@ func TestQuietHours(t *testing.T) {
 	})
 	t.Run("a kind that is followed by comparisons is not compared before the end", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, "department")
+			b := newBench(t, "department", "employee")
 			b.src.planned[0].Digest, b.src.planned[0].Quiet = source.DigestAll, quietFor(5, 30)
+			b.src.planned[1].Digest = source.DigestAll
 			b.src.put("department", "Løn", "D1")
 			b.restart()
 			defer b.running()()
 			b.pass(5 * time.Minute)
 			b.equal()
 			b.src.put("department", "IT", "D2")
+			b.src.put("employee", "Birgit", "E2")
 			b.pass(24 * time.Minute)
 			if b.to.names("department")["D2"] != "" {
 				t.Error("it was compared")
+			}
+			if b.to.names("employee")["E2"] == "" {
+				t.Error("another kind was not")
 			}
 			b.pass(5 * time.Minute)
 			b.equal()

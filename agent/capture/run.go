@@ -115,7 +115,7 @@ func (r *runner) turn(ctx context.Context) (worked bool) {
 		r.ask(ctx)
 	}
 	r.c.rest(now)
-	if s.readable() && !s.resting() && !now.Before(r.readAt) {
+	if s.readable() && !s.idle() && !now.Before(r.readAt) {
 		return r.read(ctx, now)
 	}
 	return false
@@ -264,7 +264,7 @@ func (r *runner) due() time.Time {
 		earlier(r.askAt)
 	}
 	switch {
-	case s.resting():
+	case s.idle():
 		earlier(s.wakes())
 	case s.readable():
 		at := r.c.nextPoll()
