@@ -23,8 +23,8 @@ func newUpgrade(s *settings) *cobra.Command {
 			Use:   use,
 			Short: short,
 			Args:  noArguments,
-			RunE: func(cmd *cobra.Command, _ []string) (err error) {
-				u := &upgrade{out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}
+			RunE: func(cmd *cobra.Command, args []string) (err error) {
+				u := &upgrade{out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr(), tables: args}
 				if u.cfg, err = s.load(); err != nil {
 					return err
 				}
@@ -46,8 +46,9 @@ func newUpgrade(s *settings) *cobra.Command {
 		return u.status(ctx)
 	})
 	status.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return group("upgrade", "Let the main system's vendor upgrade its tables",
-		cmd("begin", "Stop reading, and release the tables so that keys may be dropped and partitions switched", (*upgrade).begin),
+	begin := cmd("begin [TABLE...]", "Stop reading, and release the tables, or those named, so that keys may be dropped and partitions switched", (*upgrade).begin)
+	begin.Args = cobra.ArbitraryArgs
+	return group("upgrade", "Let the main system's vendor upgrade its tables", begin,
 		cmd("end", "Track the tables again, and go on reading", (*upgrade).end), status)
 }
 
@@ -56,19 +57,25 @@ type upgrade struct {
 	cfg           *config.Config
 	system        *mainsystem.Maintenance
 	out, progress io.Writer
+	tables        []string // to release; none is all
 	json          bool
 }
 
 func (u *upgrade) begin(ctx context.Context) error {
-	now, err := u.system.Begin(ctx, time.Now())
+	now, err := u.system.Begin(ctx, time.Now(), u.tables...)
 	if err != nil {
 		return u.explain(err)
 	}
-	fmt.Fprintln(u.out, "The upgrade is begun: nothing is read, and these tables are released; their keys may be dropped and their partitions switched.")
-	for _, t := range now.Released() {
+	released := now.Released()
+	if len(released) == 0 {
+		fmt.Fprintln(u.out, "The upgrade is begun: nothing is read. Nothing was tracked that had to be released.")
+	} else {
+		fmt.Fprintln(u.out, "The upgrade is begun: nothing is read, and these tables are released; their keys may be dropped and their partitions switched.")
+	}
+	for _, t := range released {
 		fmt.Fprintf(u.out, "  %s\n", t.Name)
 	}
-	fmt.Fprintln(u.out, "Run agent upgrade end when it is done, within the database's retention of changes.")
+	fmt.Fprintln(u.out, "Run agent upgrade end when it is done.")
 	u.tell(ctx)
 	return nil
 }
@@ -131,6 +138,8 @@ func (u *upgrade) status(ctx context.Context) error {
 		switch {
 		case t.Missing:
 			state = "missing"
+		case !t.Tracked && now.Begun.IsZero():
+			state = "not tracked"
 		case !t.Tracked:
 			state = "released"
 		}

@@ -77,7 +77,8 @@ type survey struct {
 	q      querier
 	server serverFacts
 	facts  facts
-	fork   bool // the recovery fork could be read
+	begun  time.Time // of an upgrade that is open; zero when none is
+	fork   bool      // the recovery fork could be read
 }
 
 func (s *survey) fine(check, format string, args ...any) {
@@ -101,7 +102,7 @@ func (s *survey) run(ctx context.Context, db *sql.DB) {
 	defer conn.Close()
 	s.q = conn
 	s.encryption()
-	for _, look := range []func(context.Context) error{s.about, s.database, s.tracking, s.tables, s.excess, s.lineage, s.upgrade} {
+	for _, look := range []func(context.Context) error{s.about, s.database, s.upgrade, s.tracking, s.tables, s.excess, s.lineage, s.blocked} {
 		if err := look(ctx); err != nil {
 			s.wrong("database", CodeAsk, "", "The server does not answer what it is asked: %v.", err)
 			return

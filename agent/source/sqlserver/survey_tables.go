@@ -55,7 +55,7 @@ func (s *survey) table(n need, seen glance, t *table) {
 		case len(t.key) == 0:
 			wrong(CodeKeyless, "", "It has no primary key and cannot be tracked: write mode: %s for %s in the plan, or %s if it has a rowversion column.",
 				plan.Compare, strings.Join(n.kinds, " and "), plan.Rowversion)
-		case !seen.tracked:
+		case !seen.tracked && s.begun.IsZero():
 			wrong(CodeUntracked, "ALTER TABLE "+name+" ENABLE CHANGE_TRACKING;", "Its changes are not tracked.")
 		}
 	}
@@ -67,6 +67,8 @@ func (s *survey) table(n need, seen glance, t *table) {
 	}
 	how := "compared"
 	switch {
+	case n.tracked && !seen.tracked:
+		how = "released for the upgrade"
 	case n.tracked:
 		how = "tracked by (" + strings.Join(names(t.key), ", ") + ")"
 	case n.rowversion:
@@ -178,15 +180,19 @@ JOIN   sys.change_tracking_tables AS ct ON ct.object_id = OBJECT_ID(t.name)
 JOIN   sys.key_constraints AS k ON k.parent_object_id = ct.object_id AND k.type = 'PK'
 ORDER  BY t.n`
 
-// upgrade tells whether an upgrade of the vendor's is open, and else which of its statements would fail because of us.
+// upgrade tells whether an upgrade of the vendor's is open.
 func (s *survey) upgrade(ctx context.Context) error {
-	const check = "upgrade"
-	begun, err := readUpgrade(ctx, s.q)
-	if err != nil {
-		return err
+	var err error
+	if s.begun, err = readUpgrade(ctx, s.q); err == nil && !s.begun.IsZero() {
+		s.wrong("upgrade", CodeUpgradeOpen, "", "An upgrade of the main system was begun %s and not ended, so that nothing is sent: run agent upgrade end when it is done.", spellBegun(s.begun))
 	}
-	if !begun.IsZero() {
-		s.wrong(check, CodeUpgradeOpen, "", "An upgrade of the main system was begun %s and not ended, so that nothing is sent: run agent upgrade end when it is done.", spellBegun(begun))
+	return err
+}
+
+// blocked tells which statements of a vendor's upgrade fail because of us.
+func (s *survey) blocked(ctx context.Context) error {
+	const check = "upgrade"
+	if !s.begun.IsZero() {
 		return nil
 	}
 	tracked := trackedTables(s.needs)
@@ -195,7 +201,7 @@ func (s *survey) upgrade(ctx context.Context) error {
 		return nil
 	}
 	var statements []string
-	err = each(ctx, s.q, fmt.Sprintf(keysSQL, numbered(tracked)), nil, func(rows *sql.Rows) error {
+	err := each(ctx, s.q, fmt.Sprintf(keysSQL, numbered(tracked)), nil, func(rows *sql.Rows) error {
 		var place int
 		var key string
 		if err := rows.Scan(&place, &key); err != nil {

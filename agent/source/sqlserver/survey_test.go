@@ -150,6 +150,8 @@ func TestSurvey(t *testing.T) {
 			[]string{"note lineage: lineage-weak", blocked}, ""},
 		"an upgrade that nobody ended": {func(s *surveyed) { s.begun = "2026-11-20T20:00:00Z" },
 			[]string{"wrong upgrade: upgrade-open"}, "run agent upgrade end"},
+		"what an upgrade has released is no finding of its own": {func(s *surveyed) { s.begun, s.tables["Sted"].tracked = "2026-11-20T20:00:00Z", false },
+			[]string{"wrong upgrade: upgrade-open"}, "it is released for the upgrade"},
 		"the server stops answering": {func(s *surveyed) {
 			s.refuse = func(query string) error {
 				if query == retentionSQL {

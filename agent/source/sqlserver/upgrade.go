@@ -167,9 +167,14 @@ func (m *Maintenance) look(ctx context.Context) (Upgrade, bool, error) {
 	return u, may, err
 }
 
-// Begin notes in the database that an upgrade is open, then releases the planned tables. It may be called again after
-// it was broken off. The error is a [*RightsError] when the account may not.
-func (m *Maintenance) Begin(ctx context.Context, now time.Time) (Upgrade, error) {
+// Begin notes in the database that an upgrade is open, then releases the tables of the plan that are named, or all. It may
+// be called again after it was broken off, or for more tables. The error is a [*RightsError] when the account may not.
+func (m *Maintenance) Begin(ctx context.Context, now time.Time, tables ...string) (Upgrade, error) {
+	for _, name := range tables {
+		if !slices.ContainsFunc(m.tracked, func(t plan.Table) bool { return named(t, name) }) {
+			return Upgrade{}, fmt.Errorf("the plan has no table %s whose changes are tracked: name one of %s", name, spelled(m.tracked))
+		}
+	}
 	u, may, err := m.look(ctx)
 	if err != nil {
 		return u, fmt.Errorf("begin the upgrade: %w", classify(ctx, err))
@@ -179,7 +184,7 @@ func (m *Maintenance) Begin(ctx context.Context, now time.Time) (Upgrade, error)
 		statements = append(statements, "EXEC sys.sp_addextendedproperty @name = N'"+upgradeProperty+"', @value = "+text(now.UTC().Format(time.RFC3339))+";")
 	}
 	for _, t := range u.Tables {
-		if t.Tracked {
+		if t.Tracked && (len(tables) == 0 || slices.ContainsFunc(tables, func(name string) bool { return named(t.table, name) })) {
 			statements = append(statements, "ALTER TABLE "+full(t.table)+" DISABLE CHANGE_TRACKING;")
 		}
 	}
@@ -190,6 +195,19 @@ func (m *Maintenance) Begin(ctx context.Context, now time.Time) (Upgrade, error)
 		return u, fmt.Errorf("begin the upgrade: %w; run agent upgrade begin again", err)
 	}
 	return m.Status(ctx)
+}
+
+func spelled(tables []plan.Table) string {
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = t.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// named reports whether a person means the table, with or without its schema.
+func named(t plan.Table, name string) bool {
+	return strings.EqualFold(t.String(), name) || strings.EqualFold(t.Name, name)
 }
 
 // End tracks the planned tables again that are there and have a key, and takes the note away. It returns how the

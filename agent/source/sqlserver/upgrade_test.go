@@ -182,6 +182,21 @@ func TestUpgradeThatLostATable(t *testing.T) {
 	}
 }
 
+// TestUpgradeOfOneTable: only what the vendor touches is released, and so read anew.
+func TestUpgradeOfOneTable(t *testing.T) {
+	u := newUpgrading()
+	if _, err := u.maintenance(t).Begin(t.Context(), upgradeDay, "Løn"); err == nil || !strings.Contains(err.Error(), "name one of Afdeling, Sted") || len(u.ran) > 0 {
+		t.Errorf("a table that is not planned: %v, ran %v", err, u.ran)
+	}
+	if _, err := u.maintenance(t).Begin(t.Context(), upgradeDay, "sted"); err != nil || u.tracked != [2]bool{true, false} {
+		t.Errorf("begin: %v, tracked %v, want Sted released alone", err, u.tracked)
+	}
+	_, again, err := u.maintenance(t).End(t.Context())
+	if err != nil || len(again) != 1 || !slices.Equal(again[0].Kinds, []string{"place"}) || u.tracked != [2]bool{true, true} {
+		t.Errorf("end: %+v, %v, tracked %v", again, err, u.tracked)
+	}
+}
+
 func TestUpgradeReadsANoteThatSomebodyElseWrote(t *testing.T) {
 	u := newUpgrading()
 	u.begun = "ja"
