@@ -14,9 +14,13 @@ import (
 
 func newService(s *settings) *cobra.Command {
 	return group("service", "Run the agent as a service of the system", s.serviceInstall(),
-		serviceOrder("uninstall", "Stop the service and take it away; settings, keys and logs stay", "is taken away", (*daemon.Service).Uninstall),
-		serviceOrder("start", "Start the service", "runs", (*daemon.Service).Start),
-		serviceOrder("stop", "Stop the service and wait until it has", "is stopped", (*daemon.Service).Stop),
+		serviceOrder("uninstall", "Stop the service and take it away; settings, keys and logs stay", func(ctx context.Context, s *daemon.Service) (string, error) {
+			return "is taken away", s.Uninstall(ctx)
+		}),
+		serviceOrder("start", "Start the service; before this computer is enrolled it waits", startService),
+		serviceOrder("stop", "Stop the service and wait until it has", func(ctx context.Context, s *daemon.Service) (string, error) {
+			return "is stopped", s.Stop(ctx)
+		}),
 		newServiceStatus(), s.serviceRun())
 }
 
@@ -46,8 +50,19 @@ func (s *settings) serviceInstall() *cobra.Command {
 	return cmd
 }
 
-// serviceOrder is a command that gives the service one order and says what came of it.
-func serviceOrder(verb, short, outcome string, do func(*daemon.Service, context.Context) error) *cobra.Command {
+func startService(ctx context.Context, s *daemon.Service) (string, error) {
+	st, err := s.Start(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case st.State == daemon.Waiting:
+		return "runs and waits: " + st.Problem, nil
+	}
+	return "runs", nil
+}
+
+// serviceOrder is a command that gives the service one order and says what came of it, which do returns.
+func serviceOrder(verb, short string, do func(context.Context, *daemon.Service) (string, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb,
 		Short: short,
@@ -57,7 +72,8 @@ func serviceOrder(verb, short, outcome string, do func(*daemon.Service, context.
 			if err != nil {
 				return err
 			}
-			if err := do(service, cmd.Context()); err != nil {
+			outcome, err := do(cmd.Context(), service)
+			if err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "service %s %s\n", daemon.ServiceName, outcome)
@@ -100,6 +116,8 @@ func notRunning(st *daemon.ServiceStatus) error {
 		return nil
 	case daemon.NotInstalled:
 		return errors.New("the service is not installed: run agent service install --config FILE")
+	case daemon.Waiting:
+		return fmt.Errorf("the service waits: %s", st.Problem)
 	case daemon.Failed, daemon.Restarting:
 		return fmt.Errorf("the service ended with an error (exit code %d): its log says why: %s", st.Exit, st.Log)
 	case daemon.Starting, daemon.Stopping, daemon.Stopped:
@@ -122,7 +140,7 @@ func printService(w io.Writer, st *daemon.ServiceStatus) {
 	}
 	fmt.Fprintf(w, ", starts %s, as %s, %d restarts\n", start, st.Account, st.Restarts)
 	fmt.Fprintf(w, "program %s\nsettings %s\nlog %s\n", st.Program, st.Settings, st.Log)
-	if st.Problem != "" {
+	if st.Problem != "" && st.State != daemon.Waiting { // that one is the command's error
 		fmt.Fprintln(w, st.Problem)
 	}
 	switch {
@@ -144,7 +162,7 @@ func (s *settings) serviceRun() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return daemon.New(cfg, version, daemon.NewLogger(cfg.Log, log)).Run(ctx)
+				return daemon.New(cfg, version, daemon.NewLogger(cfg.Log, log)).Serve(ctx)
 			})
 		},
 	}

@@ -30,6 +30,7 @@ func newTest() *cobra.Command {
 	cmd.Flags().BoolVar(&cfg.NoInstall, "no-install", false, "do not install packages; say which are missing and stop")
 	cmd.Flags().BoolVar(&cfg.NoLint, "no-lint", false, "leave out vet and lint")
 	cmd.Flags().BoolVar(&cfg.Services, "services", false, "also prove the agent as a service, under systemd and under Wine; needs root that may mount")
+	cmd.Flags().BoolVar(&cfg.NoTests, "no-tests", false, "leave out the packages' tests; with --no-lint and --services, prove services and nothing else")
 	cmd.Flags().BoolVar(&cfg.NoRace, "no-race", false, "leave out the race detector")
 	return cmd
 }

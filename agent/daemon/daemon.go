@@ -105,7 +105,7 @@ func loadIdentity(cfg *config.Config) (*keystore.Store, *keystore.Identity, erro
 	id, err := keys.Load()
 	switch {
 	case errors.Is(err, keystore.ErrEmpty), err == nil && !id.Enrolled():
-		return nil, nil, fmt.Errorf("this computer is not enrolled (no identity in %s): ask the customer's administrator for a code and run agent enrol", cfg.State)
+		return nil, nil, fmt.Errorf("%w (no identity in %s): ask the customer's administrator for a code and run agent enrol", errNotEnrolled, cfg.State)
 	case err != nil:
 		return nil, nil, err
 	}

@@ -63,7 +63,7 @@ func openServiceLog() (*windowsLog, error) {
 	if err := prepareLog(); err != nil {
 		return nil, err
 	}
-	l := &windowsLog{file: &timberjack.Logger{Filename: serviceLog(), MaxSize: logMegabytes, MaxBackups: logFiles}}
+	l := &windowsLog{file: rotated(serviceLog(), logMegabytes)}
 	source, err := eventlog.Open(ServiceName)
 	if err == nil {
 		l.events = source
@@ -74,6 +74,12 @@ func openServiceLog() (*windowsLog, error) {
 		NewLogger(config.Log{}, l.sink).Warn("part of the log cannot be written", "err", err)
 	}
 	return l, nil
+}
+
+// rotated is a file that is put aside under a name with the time when it would become larger than so many
+// megabytes; the oldest of more than logFiles goes.
+func rotated(path string, megabytes int) *timberjack.Logger {
+	return &timberjack.Logger{Filename: path, MaxSize: megabytes, MaxBackups: logFiles}
 }
 
 // keepCrash lets Go write into a file of its own why the program died, which nobody would see otherwise.

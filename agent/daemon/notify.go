@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// statusEvery is how often systemctl status hears anew how the agent is.
+const statusEvery = 30 * time.Second
+
 // manager is systemd, which wants to hear that the agent is ready, lives, and stops (sd_notify(3)). The zero
 // value is no manager: nobody listens.
 type manager struct {
@@ -23,6 +26,14 @@ func managerOf(getenv func(string) string) manager {
 		m.patience = time.Duration(us) * time.Microsecond
 	}
 	return m
+}
+
+// every is how often to give a sign: at least twice within the manager's patience, and at least as often as wanted.
+func (m manager) every(wanted time.Duration) time.Duration {
+	if m.patience == 0 {
+		return wanted
+	}
+	return min(wanted, m.patience/2)
 }
 
 // notify sends lines of VARIABLE=VALUE.
@@ -44,17 +55,9 @@ func (m manager) notify(ctx context.Context, lines ...string) error {
 // attend tells the manager that the agent is ready, and then, until ctx ends, that it lives. Each sign of life
 // asks for the status first: an agent whose parts hold each other's locks falls silent, and is restarted.
 func (d *Daemon) attend(ctx context.Context, m manager, status func() Status) error {
-	tell := func(ctx context.Context, word string) {
-		if err := m.notify(ctx, word, "STATUS="+sentence(status())); err != nil {
-			d.log.WarnContext(ctx, "service manager not told", "err", err)
-		}
-	}
+	tell := func(ctx context.Context, word string) { d.inform(ctx, m, word, "STATUS="+sentence(status())) }
 	tell(ctx, "READY=1")
-	every := m.patience / 2
-	if every == 0 {
-		every = 30 * time.Second
-	}
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(m.every(statusEvery))
 	defer tick.Stop()
 	for {
 		select {
@@ -64,6 +67,13 @@ func (d *Daemon) attend(ctx context.Context, m manager, status func() Status) er
 		case <-tick.C:
 			tell(ctx, "WATCHDOG=1")
 		}
+	}
+}
+
+// inform notifies the manager. One that cannot be told is no reason to end.
+func (d *Daemon) inform(ctx context.Context, m manager, lines ...string) {
+	if err := m.notify(ctx, lines...); err != nil {
+		d.log.WarnContext(ctx, "service manager not told", "err", err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"lessor.dk/portalsync/agent/config"
 	"lessor.dk/portalsync/protocol"
 )
 
@@ -109,6 +110,52 @@ func TestSystemdHearsNothingFromAnAgentThatIsStuck(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+// A service that waits to be enrolled is ready and lives, and so is not ended; begun, it does not say that it stops.
+func TestSystemdHearsThatTheAgentWaitsToBeEnrolled(t *testing.T) {
+	m, next := hear(t, "20000")
+	d := New(&config.Config{State: t.TempDir()}, "test", slog.New(slog.DiscardHandler))
+	done := make(chan error, 1)
+	go func() { done <- d.awaitEnrolment(t.Context(), m) }()
+	if got := next(10 * time.Second); !strings.HasPrefix(got, "READY=1\nSTATUS=this computer is not enrolled") {
+		t.Errorf("first %q, want READY=1 and why it waits", got)
+	}
+	for range 3 {
+		if got, want := next(10*time.Second), "WATCHDOG=1"; got != want {
+			t.Errorf("then %q, want %q", got, want)
+		}
+	}
+	enrolled(t, d.cfg.State)
+	if err := <-done; err != nil {
+		t.Errorf("awaitEnrolment = %v, want nil", err)
+	}
+	for got := "WATCHDOG=1"; got != ""; got = next(time.Millisecond) {
+		if got != "WATCHDOG=1" {
+			t.Errorf("at the end %q, want nothing: the agent begins", got)
+		}
+	}
+}
+
+func TestSignsOfLifeComeTwiceWithinTheWatchdogsPatience(t *testing.T) {
+	tests := map[string]struct {
+		watchdog string // WATCHDOG_USEC
+		want     time.Duration
+	}{
+		"half of the unit's patience":              {"60000000", 30 * time.Second},
+		"no less often than wanted":                {"3600000000", 30 * time.Second},
+		"more often for a manager of little":       {"2000000", time.Second},
+		"as often as wanted without watchdog":      {"", 30 * time.Second},
+		"as often as wanted where it is no number": {"soon", 30 * time.Second},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := managerOf(func(key string) string { return map[string]string{"WATCHDOG_USEC": tt.watchdog}[key] })
+			if got := m.every(statusEvery); got != tt.want {
+				t.Errorf("every %s, want %s", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -75,7 +75,7 @@ func (s *Service) Install(ctx context.Context, cfg *config.Config, account strin
 			return fmt.Errorf("the %s %s lies in a directory for temporary files, which a service does not see: move it to a lasting place and install again", what, path)
 		}
 	}
-	if err := furnish(cfg.State, account); err != nil {
+	if err := furnish(ctx, account, program, cfg); err != nil {
 		return err
 	}
 	before, err := s.Status(ctx)
@@ -102,17 +102,20 @@ func (s *Service) Install(ctx context.Context, cfg *config.Config, account strin
 	if err := refine(); err != nil {
 		return err
 	}
-	if before.State == Running || before.State == Restarting {
-		return s.Start(ctx)
+	switch before.State {
+	case Running, Waiting, Restarting:
+		_, err = s.Start(ctx)
+		return err
+	case NotInstalled, Starting, Stopping, Stopped, Failed:
 	}
 	return nil
 }
 
-// furnish makes the state directory, which the service itself could not, and gives it to the service's account.
-func furnish(state, account string) error {
-	_, err := keystore.Open(state)
+// furnish makes the state directory, which the service itself could not, and admits the service's account.
+func furnish(ctx context.Context, account, program string, cfg *config.Config) error {
+	_, err := keystore.Open(cfg.State)
 	if err == nil && account != "" {
-		err = give(state, account)
+		err = admit(ctx, account, program, cfg)
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: this account may not install services: %s", err, elevate)
@@ -141,23 +144,24 @@ func (s *Service) Uninstall(ctx context.Context) error {
 	return forget(ctx)
 }
 
-// Start starts the service, and returns when the agent has read its settings and begun. One that runs is left alone.
-func (s *Service) Start(ctx context.Context) error {
+// Start starts the service, and returns how it is when the agent has read its settings and begun, or waits to be
+// enrolled. One that runs is left alone.
+func (s *Service) Start(ctx context.Context) (*ServiceStatus, error) {
 	st, err := s.installed(ctx)
 	switch {
-	case err != nil || st.State == Running:
-		return err
+	case err != nil || st.State == Running || st.State == Waiting:
+		return st, err
 	case st.Problem != "":
-		return errors.New(st.Problem)
+		return nil, errors.New(st.Problem)
 	}
 	startErr := s.order(ctx, "start", s.control.Start)
 	if st, err = s.settle(ctx); err != nil {
-		return errors.Join(startErr, err)
+		return nil, errors.Join(startErr, err)
 	}
 	if st.State == Failed || st.State == Restarting || st.State == Stopped && startErr == nil {
-		return fmt.Errorf("the service started and ended at once (exit code %d): its log says why: %s", st.Exit, st.Log)
+		return nil, fmt.Errorf("the service started and ended at once (exit code %d): its log says why: %s", st.Exit, st.Log)
 	}
-	return startErr
+	return st, startErr
 }
 
 // settle waits until a started service answers, or has ended, or settleTime is over.

@@ -17,6 +17,7 @@ type ServiceState string
 const (
 	NotInstalled ServiceState = "not-installed"
 	Starting     ServiceState = "starting"
+	Waiting      ServiceState = "waiting" // it runs, and begins by itself when this computer is enrolled
 	Running      ServiceState = "running"
 	Restarting   ServiceState = "restarting" // it ended with an error, and the system starts it again in a moment
 	Stopping     ServiceState = "stopping"
@@ -36,7 +37,7 @@ type ServiceStatus struct {
 	Restarts  int          `json:"restarts"`           // since it was started by hand; Windows does not count them
 	Exit      int          `json:"exit_code"`          // of the process that ended last
 	Log       string       `json:"log"`                // where to read it
-	Problem   string       `json:"problem,omitempty"`  // why it cannot start, and what to do
+	Problem   string       `json:"problem,omitempty"`  // why it cannot start, or waits, and what to do
 	Agent     *Status      `json:"agent,omitempty"`    // nil when the agent does not answer this account
 	AgentErr  string       `json:"agent_err,omitempty"`
 }
@@ -71,13 +72,18 @@ func (st *ServiceStatus) missing() string {
 	return ""
 }
 
-// ask fills in what the agent says.
+// ask fills in what the agent says, or that it waits.
 func (st *ServiceStatus) ask(ctx context.Context) {
 	cfg, err := config.Load(st.Settings)
-	if err == nil {
-		st.Agent, err = AskStatus(ctx, cfg.Socket)
-	}
 	if err != nil {
+		st.AgentErr = err.Error()
+		return
+	}
+	if _, _, err := loadIdentity(cfg); errors.Is(err, errNotEnrolled) {
+		st.State, st.Problem = Waiting, err.Error()+"; the service begins by itself then"
+		return
+	}
+	if st.Agent, err = AskStatus(ctx, cfg.Socket); err != nil {
 		st.AgentErr = err.Error()
 	}
 }

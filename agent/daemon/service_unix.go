@@ -7,11 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
-	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -36,24 +33,6 @@ func refine() error { return nil }
 
 // remedy knows nothing beyond what systemctl says.
 func remedy(error) string { return "" }
-
-// give makes the account owner of the state directory and of the keys in it.
-func give(state, account string) error {
-	u, err := user.Lookup(account)
-	if err != nil {
-		return fmt.Errorf("the account %s is not known on this computer: make it first, for instance with useradd --system %s: %w", account, account, err)
-	}
-	uid, err := strconv.Atoi(u.Uid)
-	if err != nil {
-		return fmt.Errorf("read the number of account %s: %w", account, err)
-	}
-	return filepath.WalkDir(state, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("look into the state directory: %w", err)
-		}
-		return os.Lchown(path, uid, -1)
-	})
-}
 
 // forget makes systemd forget how a service that is gone has failed.
 func forget(ctx context.Context) error {

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/mgr"
+
+	"lessor.dk/portalsync/agent/config"
 )
 
 // elevate is what to do when an account may not change the system's services.
@@ -133,8 +135,8 @@ func remedy(err error) string {
 	return ""
 }
 
-// give has nothing to do: access follows the directory's access list, which an administrator sets for the account.
-func give(string, string) error { return nil }
+// admit has nothing to do: access follows the directories' access lists, which an administrator sets for the account.
+func admit(context.Context, string, string, *config.Config) error { return nil }
 
 // forget has nothing to do: Windows keeps nothing of a service that is gone.
 func forget(context.Context) error { return nil }

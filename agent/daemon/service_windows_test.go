@@ -3,9 +3,14 @@ package daemon
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"golang.org/x/sys/windows/svc"
 
@@ -15,42 +20,58 @@ import (
 func TestServiceManagerHearsRunningFirstAndStopsTheAgent(t *testing.T) {
 	for name, order := range map[string]svc.Cmd{"stop": svc.Stop, "shutdown": svc.Shutdown, "preshutdown": svc.PreShutdown} {
 		t.Run(name, func(t *testing.T) {
-			requests, status := make(chan svc.ChangeRequest), make(chan svc.Status)
-			begun := make(chan struct{})
-			h := &handler{run: func(ctx context.Context) error {
-				close(begun)
-				<-ctx.Done()
-				return nil
-			}}
-			type end struct {
-				specific bool
-				code     uint32
-			}
-			done := make(chan end, 1)
-			go func() {
-				specific, code := h.Execute(nil, requests, status)
-				done <- end{specific, code}
-			}()
-			select {
-			case <-begun:
-				t.Fatal("the agent began before the service manager heard that it runs")
-			case got := <-status:
-				if want := svc.AcceptStop | svc.AcceptShutdown | svc.AcceptPreShutdown; got.State != svc.Running || got.Accepts != want {
-					t.Fatalf("first status %+v, want running that accepts %b", got, want)
-				}
-			}
-			requests <- svc.ChangeRequest{Cmd: svc.Interrogate, CurrentStatus: svc.Status{State: svc.Running}}
-			if got := <-status; got.State != svc.Running {
-				t.Errorf("asked, it says %+v", got)
-			}
-			requests <- svc.ChangeRequest{Cmd: order}
-			if got := <-status; got.State != svc.StopPending || got.WaitHint == 0 {
-				t.Errorf("told to stop, it says %+v", got)
-			}
-			if got := <-done; got != (end{}) {
-				t.Errorf("ended with %+v, want no error", got)
-			}
+			synctest.Test(t, func(t *testing.T) { stopped(t, order) })
 		})
+	}
+}
+
+// stopped is a service's life until it gets an order to stop.
+func stopped(t *testing.T, order svc.Cmd) {
+	requests, status := make(chan svc.ChangeRequest), make(chan svc.Status)
+	begun, ending := false, make(chan struct{})
+	h := &handler{run: func(ctx context.Context) error {
+		begun = true
+		<-ctx.Done()
+		<-ending
+		return nil
+	}}
+	type end struct {
+		specific bool
+		code     uint32
+	}
+	done := make(chan end, 1)
+	go func() {
+		specific, code := h.Execute(nil, requests, status)
+		done <- end{specific, code}
+	}()
+	synctest.Wait() // until it waits for somebody to hear its status
+	if begun {
+		t.Error("the agent began before the service manager heard that it runs")
+	}
+	if got, want := <-status, svc.AcceptStop|svc.AcceptShutdown|svc.AcceptPreShutdown; got.State != svc.Running || got.Accepts != want {
+		t.Errorf("first status %+v, want running that accepts %b", got, want)
+	}
+	synctest.Wait()
+	if !begun {
+		t.Error("the agent has not begun")
+	}
+	requests <- svc.ChangeRequest{Cmd: svc.Interrogate, CurrentStatus: svc.Status{State: svc.Running}}
+	if got := <-status; got.State != svc.Running {
+		t.Errorf("asked, it says %+v", got)
+	}
+	requests <- svc.ChangeRequest{Cmd: order}
+	if got := <-status; got.State != svc.StopPending || got.WaitHint != uint32(stopHint.Milliseconds()) {
+		t.Errorf("told to stop, it says %+v", got)
+	}
+	synctest.Wait()
+	select {
+	case got := <-done:
+		t.Errorf("it ended with %+v before the agent had", got)
+	default:
+	}
+	close(ending)
+	if got := <-done; got != (end{}) {
+		t.Errorf("ended with %+v, want no error", got)
 	}
 }
 
@@ -79,11 +100,22 @@ func (e *eventList) Error(_ uint32, text string) error {
 	e.got = append(e.got, "error "+text)
 	return nil
 }
-func (e *eventList) Close() error { return nil }
+func (e *eventList) Close() error {
+	e.got = append(e.got, "closed")
+	return nil
+}
 
-type fileText struct{ strings.Builder }
+// fileText is a file in memory.
+type fileText struct {
+	strings.Builder
 
-func (*fileText) Close() error { return nil }
+	closed bool
+}
+
+func (f *fileText) Close() error {
+	f.closed = true
+	return nil
+}
 
 func TestEventLogHoldsWarningsAndTheFileEverything(t *testing.T) {
 	var file fileText
@@ -97,11 +129,78 @@ func TestEventLogHoldsWarningsAndTheFileEverything(t *testing.T) {
 	if err := l.end(cause); !errors.Is(err, cause) {
 		t.Errorf("end = %v, want %v", err, cause)
 	}
-	if got := strings.Count(file.String(), "\n"); got != 4 {
-		t.Errorf("the file has %d lines, want 4:\n%s", got, file.String())
+	want := []string{"level=INFO msg=a", "level=WARN msg=b", "level=ERROR msg=c", `level=ERROR msg="agent ended" err=d`}
+	if got := withoutTime(strings.Split(strings.TrimSpace(file.String()), "\n")); !slices.Equal(got, want) {
+		t.Errorf("the file holds %q, want %q", got, want)
 	}
-	got := strings.Join(list.got, "")
-	if len(list.got) != 3 || !strings.HasPrefix(list.got[0], "warning ") || !strings.Contains(got, "error ") || !strings.Contains(got, "err=d") || strings.Contains(got, slog.LevelInfo.String()) {
-		t.Errorf("the event log holds %q", list.got)
+	want = []string{"warning level=WARN msg=b", "error level=ERROR msg=c", `error level=ERROR msg="agent ended" err=d`, "closed"}
+	if got := withoutTime(list.got); !slices.Equal(got, want) {
+		t.Errorf("the event log holds %q, want %q", got, want)
+	}
+	if !file.closed {
+		t.Error("the file was not closed")
+	}
+}
+
+// A computer without an event log still has the file.
+func TestWithoutEventLogTheFileHoldsEverything(t *testing.T) {
+	var file fileText
+	l := &windowsLog{file: &file}
+	NewLogger(config.Log{}, l.sink).Error("c")
+	if err := l.end(nil); err != nil {
+		t.Error(err)
+	}
+	if got, want := withoutTime([]string{strings.TrimSpace(file.String())}), []string{"level=ERROR msg=c"}; !slices.Equal(got, want) {
+		t.Errorf("the file holds %q, want %q", got, want)
+	}
+}
+
+func withoutTime(lines []string) (rest []string) {
+	for _, line := range lines {
+		rest = append(rest, strings.TrimSpace(timeOfLine.ReplaceAllString(line, "")))
+	}
+	return rest
+}
+
+var timeOfLine = regexp.MustCompile(`time=\S+ `)
+
+// At the smallest limit there is, one megabyte, nine megabytes leave the present file and five old ones, of the
+// newest lines, none cut.
+func TestLogFileIsPutAsideAndTheOldestGo(t *testing.T) {
+	dir := t.TempDir()
+	file := rotated(filepath.Join(dir, "agent.log"), 1)
+	l := &windowsLog{file: file}
+	log := NewLogger(config.Log{}, l.sink)
+	const lines = 9 << 10
+	filler := strings.Repeat("x", 1<<10)
+	for i := range lines {
+		log.Info("line", "attempt", i, "text", filler)
+	}
+	if err := l.end(nil); err != nil { // waits for what is being removed
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(names) != 1+logFiles {
+		t.Fatalf("the directory holds %q, want the present file and %d old ones (%v)", names, logFiles, err)
+	}
+	var all []byte
+	for _, name := range names { // in their order: the time, and last the present file
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(text) == 0 || len(text) > 1<<20 || text[len(text)-1] != '\n' {
+			t.Errorf("%s has %d bytes, want at most a megabyte of whole lines", name, len(text))
+		}
+		all = append(all, text...)
+	}
+	numbers := regexp.MustCompile(`attempt=(\d+)`).FindAllSubmatch(all, -1)
+	for i, n := range numbers {
+		if want := lines - len(numbers) + i; string(n[1]) != strconv.Itoa(want) {
+			t.Fatalf("line %s stands where %d belongs", n[1], want)
+		}
+	}
+	if len(numbers) < logFiles<<10*9/10 {
+		t.Errorf("%d lines are left", len(numbers))
 	}
 }

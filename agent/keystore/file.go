@@ -45,6 +45,9 @@ func writeAtomic(path string, content []byte) (err error) {
 	if _, err := f.Write(content); err != nil {
 		return err
 	}
+	if err := adopt(f); err != nil {
+		return err
+	}
 	if err := f.Sync(); err != nil {
 		return err
 	}

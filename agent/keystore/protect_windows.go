@@ -3,6 +3,7 @@ package keystore
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -51,6 +52,9 @@ func taken(out windows.DataBlob) ([]byte, error) {
 // private accepts every file: access follows the directory's access list, which the installer
 // narrows to the service's account and administrators, and the secrets are sealed besides.
 func private(string, fs.FileInfo) error { return nil }
+
+// adopt does nothing: access follows the directory's access list.
+func adopt(*os.File) error { return nil }
 
 // syncDirectory does nothing: NTFS journals a rename.
 func syncDirectory(string) error { return nil }

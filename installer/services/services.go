@@ -53,6 +53,7 @@ type scene struct {
 	certs     stage.Certificates
 	receiver  *stage.Receiver
 	receiving *stage.Process
+	customers int // whose agents have been enrolled
 }
 
 func (s *scene) step(name string, do func() error) error {
@@ -86,7 +87,7 @@ func (s *scene) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.agentExe = filepath.Join(s.dir, "agent.exe")
-	if _, err := goTool(ctx, "build", "-trimpath", "-o", s.agentExe, "lessor.dk/portalsync/agent"); err != nil {
+	if err := goTool(ctx, "build", "-trimpath", "-o", s.agentExe, "lessor.dk/portalsync/agent"); err != nil {
 		return err
 	}
 	if s.certs, err = stage.MakeCertificates(s.dir); err != nil {
@@ -144,8 +145,21 @@ func (s *scene) furnish(ctx context.Context, settings, mainDir, database string)
 	return sqlite.Install(ctx, db, []string{"Medarbejder"})
 }
 
-// arrived waits until the receiver's store holds both people of so many customers.
-func (s *scene) arrived(ctx context.Context, customers int) error {
+// enrol makes a machine's agent that of a new customer.
+func (s *scene) enrol(ctx context.Context, m machine, settings, subdomain, customer string) error {
+	code, err := s.receiver.Invite(ctx, subdomain, customer, "Løn")
+	if err != nil {
+		return err
+	}
+	if _, err := m.run(ctx, code+"\n", m.agent, "enrol", "--config", settings); err != nil {
+		return err
+	}
+	s.customers++
+	return nil
+}
+
+// arrived waits until the receiver's store holds both people of every customer.
+func (s *scene) arrived(ctx context.Context) error {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "data", "portal.db")+"?mode=ro")
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
@@ -154,7 +168,7 @@ func (s *scene) arrived(ctx context.Context, customers int) error {
 	return await(ctx, "the people of the main system in the portal", func() (bool, error) {
 		var people int
 		err := db.QueryRowContext(ctx, "SELECT count(*) FROM rec_employee").Scan(&people)
-		return people == 2*customers, err
+		return people == 2*s.customers, err
 	})
 }
 

@@ -104,14 +104,16 @@ func (s *scene) systemd(ctx context.Context) error {
 	}
 	return c.explain(ctx, s.play(ctx, []act{
 		{"systemd: orders that cannot be followed say what to do", c.refusals},
-		{"systemd: without enrolment start ends with an error", c.unenrolled},
-		{"systemd: enrolled, it is ready when start returns, and pushes", func(ctx context.Context) error { return s.begins(ctx, c) }},
+		{"systemd: before enrolment it waits, and says so once", c.unenrolled},
+		{"systemd: enrolled, it begins by itself, and pushes", func(ctx context.Context) error { return s.begins(ctx, c) }},
+		{"systemd: with a wrong plan start ends with an error", c.cannotBegin},
 		{"systemd: killed (SIGKILL), it is started again", c.killed},
 		{"systemd: silent (SIGSTOP), the watchdog starts it again", c.silent},
 		{"systemd: without receiver it runs and says so", func(ctx context.Context) error { return s.alone(ctx, c) }},
 		{"systemd: installed over itself, it runs on", c.installedTwice},
 		{"systemd: stop is clean and quick", c.stops},
 		{"systemd: the unit is hardened", c.hardened},
+		{"systemd: under an account of its own, enrolled by root, it runs", func(ctx context.Context) error { return s.confined(ctx, c) }},
 		{"systemd: after uninstall nothing is left", c.uninstalled},
 	}))
 }
@@ -145,30 +147,56 @@ func (c *container) refusals(ctx context.Context) error {
 }
 
 func (c *container) unenrolled(ctx context.Context) error {
+	out, err := c.run(ctx, "", c.agent, "service", "start")
+	if err := errors.Join(err, says(out, "runs and waits", "not enrolled", "agent enrol"), c.logged(ctx, "waiting to be enrolled")); err != nil {
+		return err
+	}
+	if err := c.outlives(ctx, 10*time.Second); err != nil { // twice the unit's RestartSec
+		return err
+	}
+	text, err := c.run(ctx, "", "journalctl", "--unit=portalsync-agent", "--output=cat", "--no-pager")
+	if n := strings.Count(text, "not enrolled"); err != nil || n != 1 {
+		return errors.Join(err, fmt.Errorf("the journal says %d times that it is not enrolled", n))
+	}
 	return errors.Join(
-		c.refuses(ctx, []string{"ended at once (exit code 1)", "journalctl -u portalsync-agent"}, "start"),
-		c.logged(ctx, "not enrolled", "agent enrol"),
-		c.refuses(ctx, []string{"exit code 1", "journalctl -u portalsync-agent"}, "status"),
-		c.service(ctx, "stop"),
+		c.state(ctx, "waiting"),
+		c.refuses(ctx, []string{"waits", "not enrolled", "agent enrol", "by itself"}, "status"),
+		c.service(ctx, "start"),
 	)
 }
 
+// cannotBegin puts a wrong plan in the way of a start, and takes it away again.
+func (c *container) cannotBegin(ctx context.Context) error {
+	file := filepath.Join(c.root, filepath.Dir(linuxSettings), "plan.yaml")
+	if err := os.WriteFile(file, []byte("version: 0\n"), 0o600); err != nil {
+		return fmt.Errorf("break the plan: %w", err)
+	}
+	if err := errors.Join(
+		c.service(ctx, "stop"),
+		c.refuses(ctx, []string{"ended at once (exit code 1)", "journalctl -u portalsync-agent"}, "start"),
+		c.logged(ctx, "plan.yaml"),
+		c.refuses(ctx, []string{"exit code 1", "journalctl -u portalsync-agent"}, "status"),
+	); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, []byte(plan), 0o600); err != nil {
+		return fmt.Errorf("mend the plan: %w", err)
+	}
+	return c.state(ctx, "running") // by itself
+}
+
 func (s *scene) begins(ctx context.Context, c *container) error {
-	code, err := s.receiver.Invite(ctx, "linux", "Nordvask A/S", "Løn")
-	if err != nil {
+	if err := s.enrol(ctx, c.machine, linuxSettings, "linux", "Nordvask A/S"); err != nil {
 		return err
 	}
-	if _, err := c.run(ctx, code+"\n", c.agent, "enrol", "--config", linuxSettings); err != nil {
-		return err
-	}
-	if err := c.service(ctx, "start"); err != nil {
+	if err := c.state(ctx, "running"); err != nil {
 		return err
 	}
 	if st, err := c.status(ctx); err != nil || st.State != "running" || !st.Automatic || st.Settings != linuxSettings {
 		return errors.Join(err, fmt.Errorf("after start the service is %+v", st))
 	}
 	return errors.Join(
-		s.arrived(ctx, 1),
+		s.arrived(ctx),
 		c.is(ctx, "the agent to follow", func(st status) bool { return st.Agent.Capture.State == "following" }),
 	)
 }
@@ -290,8 +318,11 @@ func (c *container) stops(ctx context.Context) error {
 
 // hardened wants systemd's own judgement to be at most 4 of 10, where 10 is a service that may do anything. For
 // root, which the unit runs as unless --account says another, there is no better.
-func (c *container) hardened(ctx context.Context) error {
-	out, err := c.run(ctx, "", "systemd-analyze", "security", "--no-pager", "--threshold=40", "portalsync-agent.service")
+func (c *container) hardened(ctx context.Context) error { return c.exposed(ctx, 40) }
+
+// exposed is an error when systemd's judgement is worse than so many tenths.
+func (c *container) exposed(ctx context.Context, tenths int) error {
+	out, err := c.run(ctx, "", "systemd-analyze", "security", "--no-pager", "--threshold="+strconv.Itoa(tenths), "portalsync-agent.service")
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}

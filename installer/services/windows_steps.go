@@ -24,6 +24,9 @@ const (
 // testedOnWindows are the packages with code of their own for Windows.
 var testedOnWindows = []string{"config", "daemon", "doctor", "keystore"}
 
+// onSockets are the tests among them that need a Unix socket, which Windows has and Wine has not.
+const onSockets = "^Test(AVerification|TheAgentIsAskedToLook)"
+
 // wine is a Windows of sorts: Wine 10 in a Debian that has it.
 type wine struct {
 	machine
@@ -108,8 +111,9 @@ func (s *scene) windows(ctx context.Context) error {
 	}
 	return w.explain(s.play(ctx, []act{
 		{"windows: orders that cannot be followed say what to do", w.refusals},
-		{"windows: without enrolment start ends with an error", w.unenrolled},
-		{"windows: enrolled, it runs and pushes; its keys are sealed", func(ctx context.Context) error { return s.beginsOnWindows(ctx, w) }},
+		{"windows: before enrolment it waits, and says so", w.unenrolled},
+		{"windows: enrolled, it begins by itself, and pushes; its keys are sealed", func(ctx context.Context) error { return s.beginsOnWindows(ctx, w) }},
+		{"windows: with a wrong plan start ends with an error", w.cannotBegin},
 		{"windows: installed over itself, it runs on", w.installedTwice},
 		{"windows: stop is clean and quick", w.stops},
 		{"windows: after uninstall nothing is left", w.uninstalled},
@@ -137,20 +141,40 @@ func (w *wine) refusals(ctx context.Context) error {
 }
 
 func (w *wine) unenrolled(ctx context.Context) error {
+	if err := w.service(ctx, "install", "--config", windowsSettings); err != nil {
+		return err
+	}
+	out, err := w.run(ctx, "", w.agent, "service", "start")
 	return errors.Join(
-		w.service(ctx, "install", "--config", windowsSettings),
-		w.refuses(ctx, []string{"ended at once (exit code 1)", windowsLog}, "start"),
-		w.logged(ctx, "not enrolled", "agent enrol"),
-		w.state(ctx, "failed"),
+		err,
+		says(out, "runs and waits", "not enrolled", "agent enrol"),
+		w.logged(ctx, "waiting to be enrolled"),
+		w.state(ctx, "waiting"),
 	)
 }
 
-func (s *scene) beginsOnWindows(ctx context.Context, w *wine) error {
-	code, err := s.receiver.Invite(ctx, "windows", "Fjordens Bageri ApS", "Løn")
-	if err != nil {
+// cannotBegin puts a wrong plan in the way of a start, and takes it away again.
+func (w *wine) cannotBegin(ctx context.Context) error {
+	file := filepath.Join(filepath.Dir(w.file(windowsSettings)), "plan.yaml")
+	if err := os.WriteFile(file, []byte("version: 0\n"), 0o600); err != nil {
+		return fmt.Errorf("break the plan: %w", err)
+	}
+	if err := errors.Join(
+		w.service(ctx, "stop"),
+		w.refuses(ctx, []string{"ended at once (exit code 1)", windowsLog}, "start"),
+		w.logged(ctx, "agent ended", "plan.yaml"),
+		w.state(ctx, "failed"),
+	); err != nil {
 		return err
 	}
-	if _, err := w.run(ctx, code+"\n", w.agent, "enrol", "--config", windowsSettings); err != nil {
+	if err := os.WriteFile(file, []byte(plan), 0o600); err != nil {
+		return fmt.Errorf("mend the plan: %w", err)
+	}
+	return w.service(ctx, "start") // Wine starts nothing again by itself
+}
+
+func (s *scene) beginsOnWindows(ctx context.Context, w *wine) error {
+	if err := s.enrol(ctx, w.machine, windowsSettings, "windows", "Fjordens Bageri ApS"); err != nil {
 		return err
 	}
 	keys, err := os.ReadFile(filepath.Join(filepath.Dir(w.file(windowsSettings)), "state", "identity.json"))
@@ -160,13 +184,13 @@ func (s *scene) beginsOnWindows(ctx context.Context, w *wine) error {
 	if err := says(string(keys), `"dpapi-machine"`); err != nil {
 		return err
 	}
-	if err := w.service(ctx, "start"); err != nil {
+	if err := w.state(ctx, "running"); err != nil {
 		return err
 	}
 	if st, err := w.status(ctx); err != nil || st.State != "running" || !st.Automatic || st.Settings != windowsSettings {
 		return errors.Join(err, fmt.Errorf("after start the service is %+v", st))
 	}
-	return errors.Join(s.arrived(ctx, 2), w.logged(ctx, "agent started"))
+	return errors.Join(s.arrived(ctx), w.logged(ctx, "agent started"))
 }
 
 func (w *wine) installedTwice(ctx context.Context) error {
@@ -211,10 +235,10 @@ func (s *scene) tests(ctx context.Context, w *wine) error {
 	var failed error
 	for _, pkg := range testedOnWindows {
 		file := pkg + ".test.exe"
-		if _, err := goTool(ctx, "test", "-c", "-o", filepath.Join(filepath.Dir(w.file(windowsAgent)), file), "lessor.dk/portalsync/agent/"+pkg); err != nil {
+		if err := goTool(ctx, "test", "-c", "-o", filepath.Join(filepath.Dir(w.file(windowsAgent)), file), "lessor.dk/portalsync/agent/"+pkg); err != nil {
 			return err
 		}
-		out, err := w.run(ctx, "", windowsPrograms+file, "-test.skip=^TestAVerification") // these need a Unix socket, which Windows has and Wine has not
+		out, err := w.run(ctx, "", windowsPrograms+file, "-test.skip="+onSockets)
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w\n%s", pkg, err, out))
 		}

@@ -57,9 +57,12 @@ func (n need) present() bool {
 
 // prepare makes sure that every needed program is there, installing it where apt-get can.
 func (s *Suite) prepare(ctx context.Context) error {
-	wanted := needs
+	var wanted []need
+	if !s.cfg.NoTests {
+		wanted = needs
+	}
 	if s.cfg.Services {
-		wanted = slices.Concat(needs, serviceNeeds)
+		wanted = slices.Concat(wanted, serviceNeeds)
 	}
 	var absent []need
 	for _, n := range wanted {

@@ -28,6 +28,7 @@ type Config struct {
 	Packages  []string // package patterns; empty means ./...
 	NoInstall bool     // say what is missing instead of installing it
 	NoLint    bool     // leave out vet and lint
+	NoTests   bool     // leave out the packages' tests
 	NoRace    bool     // leave out the race detector
 	Services  bool     // also the agent as a service under systemd and Wine; needs root that may mount
 }
@@ -49,6 +50,9 @@ func New(out io.Writer, cfg Config) *Suite {
 // Run runs every check, also after one has failed, so that one run shows everything.
 // Its error names the checks that failed.
 func (s *Suite) Run(ctx context.Context) error {
+	if s.cfg.NoLint && s.cfg.NoTests && !s.cfg.Services {
+		return errors.New("nothing is left to check: leave out --no-lint or --no-tests, or add --services")
+	}
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
@@ -61,9 +65,11 @@ func (s *Suite) Run(ctx context.Context) error {
 			return errors.New("stopped before the end")
 		}
 	}
-	tally, err := s.test(ctx)
-	if err != nil {
-		failed = append(failed, err.Error())
+	tally := newTally(s)
+	if !s.cfg.NoTests {
+		if err := s.test(ctx, tally); err != nil {
+			failed = append(failed, err.Error())
+		}
 	}
 	if s.cfg.Services {
 		if err := services.Check(ctx, tally.addStep); err != nil {
@@ -124,33 +130,32 @@ func verdict(err error) string {
 	return "ok"
 }
 
-// test runs the tests and returns their tally; the error is what belongs into the list of failed checks.
-func (s *Suite) test(ctx context.Context) (*tally, error) {
+// test runs the tests and counts them in t; its error is what belongs into the list of failed checks.
+func (s *Suite) test(ctx context.Context, t *tally) error {
 	args := []string{"test", "-json", "-p", strconv.Itoa(maxParallel), "-timeout", testTimeout.String()}
 	if !s.cfg.NoRace {
 		args = append(args, "-race")
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, s.cfg.Packages...)...)
 	cmd.Stderr = s.out
-	t := newTally(s)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return t, err
+		return err
 	}
 	if err := cmd.Start(); err != nil {
-		return t, fmt.Errorf("start go test: %w", err)
+		return fmt.Errorf("start go test: %w", err)
 	}
 	readErr := t.read(stdout)
 	waitErr := cmd.Wait()
 	switch {
 	case readErr != nil:
-		return t, fmt.Errorf("read the results of go test: %w", readErr)
+		return fmt.Errorf("read the results of go test: %w", readErr)
 	case t.failed > 0:
-		return t, errors.New("tests")
+		return errors.New("tests")
 	case waitErr != nil:
-		return t, fmt.Errorf("go test: %w", waitErr)
+		return fmt.Errorf("go test: %w", waitErr)
 	case t.passed == 0:
-		return t, errors.New("tests (none ran)")
+		return errors.New("tests (none ran)")
 	}
-	return t, nil
+	return nil
 }
