@@ -50,8 +50,8 @@ WHERE  tenant_id = $1 AND agent_id = $2 AND stream_id = $6`
 // OpenStream begins a generation: gen becomes max(gen + 1, now in unix ms), so it never repeats, also across a
 // restore of the portal, and fences every older writer. Planned kinds that are new become needed; kinds no longer
 // planned are suspended with that cause, and needed when they are planned again; a changed plan makes every kind
-// needed, for its rows may be others, and stays held if it is for blanks. A held stream goes on; a suspended one stays so. Two processes that take the
-// stream from each other in turns suspend it. An agent of another stream is ErrNotFound.
+// needed, for its rows may be others, and leaves it held if it is for blanks. A held stream goes on; a suspended one stays
+// so. Two processes that take the stream from each other in turns suspend it. An agent of another stream is ErrNotFound.
 func (s *Store) OpenStream(ctx context.Context, tenant protocol.TenantID, stream protocol.StreamID, o StreamOpening) (Stream, []protocol.KindStatus, error) {
 	var st Stream
 	var kinds []protocol.KindStatus

@@ -14,9 +14,9 @@ import (
 const fewRows = 64
 
 // upsert writes the staged rows that differ from what is stored. Chunks of a snapshot come in key order, so a look at
-// one range of the table says much for a quarter of what offering the rows costs: which of them are there already; or
-// that the range is empty, or holds only what the stage replaces, so that it can be filled anew. Rows it cannot judge,
-// because the table sorts otherwise or holds much more in the range, are all offered: that decides by itself, as ever.
+// one range of the table says much for a quarter of what offering the rows costs: which of them are there already, or
+// that the range is empty, so that it can be filled. Rows it cannot judge, because the table sorts otherwise or holds
+// much more in the range, are all offered: that decides by itself, as ever. A filled range has nothing to keep.
 func (tx *StreamTx) upsert(ctx context.Context, st *Stage, w writing) (written, kept int64, err error) {
 	rows := st.rows
 	if w.snapshot != 0 && !w.repeated && len(st.upserted) >= fewRows {
@@ -30,8 +30,8 @@ func (tx *StreamTx) upsert(ctx context.Context, st *Stage, w writing) (written, 
 			if rows = rows.without(known); rows.upserts() == 0 {
 				return 0, 0, nil
 			}
-		case !held.others && rows.removes() == 0:
-			n, ok, err := tx.refill(ctx, st, w, held.rows > 0)
+		case held.rows == 0 && rows.removes() == 0:
+			n, ok, err := tx.fill(ctx, rows, w)
 			if ok || err != nil {
 				return n, 0, err
 			}
@@ -45,26 +45,15 @@ func (tx *StreamTx) upsert(ctx context.Context, st *Stage, w writing) (written, 
 	return written, kept, err
 }
 
-// refill writes all of a stage into its range of the table, which is emptied first if clear is set. Nothing was done, and
-// ok is false, when the database has no way that is faster than an upsert, when a row of the stage turned out to be stored
-// outside of the range, or when one is to be kept.
-func (tx *StreamTx) refill(ctx context.Context, st *Stage, w writing, clear bool) (n int64, ok bool, err error) {
-	bulk, ok := tx.bulk.(refiller)
+// fill writes all of a stage into its empty range of the table. Nothing was done, and ok is false, when the database has
+// no way that is faster than an upsert, or when a row of the stage turned out to be stored outside of the range.
+func (tx *StreamTx) fill(ctx context.Context, rows stagedRows, w writing) (n int64, ok bool, err error) {
+	bulk, ok := tx.bulk.(filler)
 	if !ok {
 		return 0, false, nil
 	}
-	if clear && w.KeepFilled {
-		if n, err := bulk.blanked(ctx, st.rows, w); n > 0 || err != nil {
-			return 0, false, err
-		}
-	}
 	err = tx.Attempt(ctx, func() error {
-		if clear {
-			if err := bulk.clear(ctx, st, w); err != nil {
-				return err
-			}
-		}
-		n, err = bulk.fill(ctx, st.rows, w)
+		n, err = bulk.fill(ctx, rows, w)
 		return err
 	})
 	if tx.store.dialect.unique(err) {
@@ -73,20 +62,16 @@ func (tx *StreamTx) refill(ctx context.Context, st *Stage, w writing, clear bool
 	return n, err == nil, err
 }
 
-// refiller is a bulkTx that inserts much faster than it upserts.
-type refiller interface {
-	bulkTx
-	// clear deletes the stored rows from the stage's first key to its last.
-	clear(ctx context.Context, st *Stage, w writing) error
+// filler is a bulkTx that inserts much faster than it upserts.
+type filler interface {
 	// fill inserts staged rows; one that is stored is an error.
 	fill(ctx context.Context, rows stagedRows, w writing) (int64, error)
 }
 
 // ranged is what the table holds from a stage's first key to its last.
 type ranged struct {
-	pairs  hashSet // of each row's key and content
-	rows   int
-	others bool // rows that the stage does not name
+	pairs hashSet // of each row's key and content
+	rows  int
 }
 
 // any reports whether known is true for one of the first n numbers.
@@ -117,7 +102,6 @@ func (tx *StreamTx) look(ctx context.Context, st *Stage) (held ranged, err error
 		}
 		held.pairs.add(pair(uint64(keyHash), uint64(rowHash)))
 		held.rows++
-		held.others = held.others || !st.keys.has(uint64(keyHash))
 	}
 	if err := rows.Err(); err != nil {
 		return ranged{}, fmt.Errorf("look for unchanged rows: %w", err)

@@ -30,7 +30,7 @@ func ranges(t *testing.T, o Opened) {
 		want          store.Applied
 	}{
 		"an empty range is filled":                               {beside, chunk, store.Applied{Changed: rows}},
-		"a range of which every row changed is filled anew":      {slices.Concat(before, beside), chunk, store.Applied{Changed: rows}},
+		"a range of which every row changed":                     {slices.Concat(before, beside), chunk, store.Applied{Changed: rows}},
 		"a range that holds some of the rows":                    {before[10:20], chunk, store.Applied{Changed: rows}},
 		"a row that the chunk does not name stays":               {append(before, dept("050-1", "Gammel")), chunk, store.Applied{Changed: rows}},
 		"rows that are stored outside of an empty range":         {before, turned, store.Applied{Changed: rows}},
