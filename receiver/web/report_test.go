@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -230,6 +231,32 @@ func TestDecide(t *testing.T) {
 	}
 	if strings.Contains(s.log.String(), "Ditte") {
 		t.Error("the log names the person")
+	}
+}
+
+// Of a kind that is held for emptied fields operations see how many rows are kept, and what a release does.
+func TestDecideBlanks(t *testing.T) {
+	s := newSite(t)
+	v := s.visitor(t, "ditte")
+	agent := fmt.Sprintf("/operations/agents/%d/%d", s.one.Tenant, s.one.Agent)
+	s.one.In(t, func(tx *store.StreamTx) error {
+		return errors.Join(
+			tx.SetKind(t.Context(), protocol.KindStatus{Kind: "employee", State: protocol.KindRunning, Snapshot: 7}, store.Cause{}),
+			tx.HoldBlanks(t.Context(), "employee", store.Cause{Code: store.CauseLostFields, Rows: 31}),
+			tx.AddBlanked(t.Context(), "employee", 212),
+		)
+	})
+	if got := v.get(t, agent); !strings.Contains(got.body, "felter i mindst 31 rækker var tømt") || !strings.Contains(got.body, "Op til 212 rækker beholder det") {
+		t.Error("the agent's page does not say what waits")
+	}
+	if got := v.get(t, agent+"/kinds/employee/release"); !strings.Contains(got.body, "felter, der er tomme i hovedsystemet, bliver tomme i portalen") {
+		t.Error("the question does not say what a release does")
+	}
+	if got := v.get(t, agent+"/kinds/employee/refuse"); strings.Contains(got.body, "bliver tomme i portalen") {
+		t.Error("the question says that a refusal empties fields")
+	}
+	if got := v.post(t, agent+"/kinds/employee/release", url.Values{}); !strings.Contains(got.body, "Frigivet.") || strings.Contains(got.body, "212") {
+		t.Errorf("released: %d", got.status)
 	}
 }
 
