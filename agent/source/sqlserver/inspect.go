@@ -55,7 +55,7 @@ func (s *Source) inspectDatabase() []plan.Finding {
 	var findings []plan.Finding
 	if f.LineageBy == ByCreation {
 		findings = append(findings, note("the account may not read the database's recovery fork, so a restore over the same database is noticed "+
-			"only while its counter is behind what the portal holds; GRANT VIEW ANY DEFINITION TO the login closes that gap"))
+			"only while its counter is behind what the portal holds; GRANT VIEW ANY DATABASE TO the login closes that gap"))
 	}
 	if !f.Snapshot {
 		findings = append(findings, note("snapshot isolation is off in database %s; rows of two tables that change together may be sent one after the other, "+

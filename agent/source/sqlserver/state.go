@@ -42,7 +42,7 @@ func counting(p *plan.Plan) plan.Mode {
 	return plan.Compare
 }
 
-// What factsSQL asks where the recovery fork can be read, and where it cannot: it takes VIEW ANY DEFINITION, and Azure
+// What factsSQL asks where the recovery fork can be read, and where it cannot: it takes VIEW ANY DATABASE, and Azure
 // SQL Database does not have it.
 const (
 	forkColumns = `, CONVERT(char(36), r.recovery_fork_guid), CONVERT(char(36), r.family_guid)`

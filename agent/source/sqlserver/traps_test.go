@@ -107,7 +107,7 @@ func TestTraps(t *testing.T) {
 				t.Errorf("%s, then %s, by %s", before.Lineage, after.Lineage, src.Facts().LineageBy)
 			}
 			found, err := src.Inspect(t.Context())
-			if err != nil || len(found) == 0 || !strings.Contains(found[0].Text, "GRANT VIEW ANY DEFINITION") {
+			if err != nil || len(found) == 0 || !strings.Contains(found[0].Text, "GRANT VIEW ANY DATABASE") {
 				t.Errorf("Inspect = %v, %v, want the missing right", found, err)
 			}
 		},
