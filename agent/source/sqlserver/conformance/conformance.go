@@ -65,10 +65,11 @@ type Outcome struct {
 // Run shows every check on the server, one after another, and yields each outcome. It ends early with ctx's error.
 func Run(ctx context.Context, s *Server, yield func(Outcome)) error {
 	for _, c := range Checks() {
+		o := run(ctx, c, s)
 		if err := ctx.Err(); err != nil {
-			return err
+			return err // what was broken off says nothing
 		}
-		yield(run(ctx, c, s))
+		yield(o)
 	}
 	return nil
 }
