@@ -121,7 +121,6 @@ type agent struct {
 const batchRows = 4
 
 func (h *hosted) newCompany(ctx context.Context) (*company, error) {
-	h.tenant++
 	dir, err := os.MkdirTemp("", "portalsync-company-")
 	if err != nil {
 		return nil, err
@@ -130,27 +129,34 @@ func (h *hosted) newCompany(ctx context.Context) (*company, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &company{h: h, main: m}
-	seal, err := protocol.NewSealingKey()
+	id, err := h.enrol(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c.id = push.Identity{Sign: protocol.NewSigningKey(), Seal: seal, Root: h.keys.Root()}
-	if c.id.Tenant, err = h.store.CreateTenant(ctx, fmt.Sprintf("prøve-%d", h.tenant), "Prøve A/S"); err != nil {
-		return nil, err
+	c := &company{h: h, main: m, id: id}
+	return c, c.startAgent()
+}
+
+// enrol makes a customer and its agent's identity.
+func (h *hosted) enrol(ctx context.Context) (id push.Identity, err error) {
+	h.tenant++
+	seal, err := protocol.NewSealingKey()
+	if err != nil {
+		return id, err
+	}
+	id = push.Identity{Sign: protocol.NewSigningKey(), Seal: seal, Root: h.keys.Root()}
+	if id.Tenant, err = h.store.CreateTenant(ctx, fmt.Sprintf("prøve-%d", h.tenant), "Prøve A/S"); err != nil {
+		return id, err
 	}
 	invite := fmt.Sprintf("invite-%d", h.tenant)
 	now := time.Now()
-	if err := h.store.CreateInvite(ctx, store.Invite{ID: invite, Tenant: c.id.Tenant, Secret: []byte("x"), CreatedAt: now, ExpiresAt: now.Add(time.Hour)}); err != nil {
-		return nil, err
+	if err := h.store.CreateInvite(ctx, store.Invite{ID: invite, Tenant: id.Tenant, Secret: []byte("x"), CreatedAt: now, ExpiresAt: now.Add(time.Hour)}); err != nil {
+		return id, err
 	}
 	enrolled, err := h.store.Enrol(ctx, invite, now, func(store.Invite) error { return nil },
-		store.NewAgent{Key: c.id.Sign.ID(), SignKey: c.id.Sign.Public(), SealKey: seal.Public().Bytes()})
-	if err != nil {
-		return nil, err
-	}
-	c.id.Agent, c.id.Stream = enrolled.Agent, enrolled.Stream
-	return c, c.startAgent()
+		store.NewAgent{Key: id.Sign.ID(), SignKey: id.Sign.Public(), SealKey: seal.Public().Bytes()})
+	id.Agent, id.Stream = enrolled.Agent, enrolled.Stream
+	return id, err
 }
 
 // startAgent starts a process with the company's keys: the first one, one after a crash, or a clone.

@@ -41,6 +41,7 @@ type server struct {
 	statements []string
 	levels     []driver.IsolationLevel
 	ended      int
+	open, most int // connections, now and at once
 }
 
 // fakeTable is what the catalog says of a table.
@@ -99,14 +100,27 @@ func (s *server) begin(t *testing.T, src *Source) *Tx {
 	return tx.(*Tx)
 }
 
-func (s *server) Connect(context.Context) (driver.Conn, error) { return &fakeConn{s}, nil }
-func (s *server) Driver() driver.Driver                        { return nil }
+func (s *server) Connect(context.Context) (driver.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open++
+	s.most = max(s.most, s.open)
+	return &fakeConn{s}, nil
+}
+
+func (s *server) Driver() driver.Driver { return nil }
 
 type fakeConn struct{ server *server }
 
 func (c *fakeConn) Prepare(string) (driver.Stmt, error) { return nil, errors.ErrUnsupported }
 func (c *fakeConn) Begin() (driver.Tx, error)           { return nil, errors.ErrUnsupported }
-func (c *fakeConn) Close() error                        { return nil }
+
+func (c *fakeConn) Close() error {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.server.open--
+	return nil
+}
 
 func (c *fakeConn) CheckNamedValue(*driver.NamedValue) error { return nil }
 

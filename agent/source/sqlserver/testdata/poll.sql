@@ -45,7 +45,7 @@ SELECT CHANGE_TRACKING_CURRENT_VERSION();
 SELECT c.column_id, c.name, CASE WHEN c.system_type_id = 240 THEN TYPE_NAME(c.user_type_id) ELSE TYPE_NAME(c.system_type_id) END,
        c.max_length, c.precision, c.scale, c.is_nullable, c.collation_name, c.is_identity,
        CASE WHEN c.default_object_id = 0 THEN 0 ELSE 1 END, c.is_computed,
-       HAS_PERMS_BY_NAME(@p2, 'OBJECT', 'SELECT', c.name, 'COLUMN')
+       COALESCE(HAS_PERMS_BY_NAME(@p2, 'OBJECT', 'SELECT', c.name, 'COLUMN'), HAS_PERMS_BY_NAME(@p2, 'OBJECT', 'SELECT'))
 FROM   sys.columns AS c
 WHERE  c.object_id = @p1
 ORDER  BY c.column_id
