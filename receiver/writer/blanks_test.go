@@ -245,6 +245,21 @@ func TestBlanks(t *testing.T) {
 				b.is("employee", "ok")
 				b.blank(300)
 			},
+			"a plan that no longer names a column empties nothing by itself": func(_ *testing.T, b *bench) {
+				b.thirty()
+				for i, s := range b.schemas {
+					if s.Kind == "employee" {
+						less := protocol.Schema{Kind: s.Kind, Fields: slices.Clone(s.Schema.Fields)}
+						less.Fields = slices.DeleteFunc(less.Fields, func(f protocol.SchemaField) bool { return f.Name == "phone" })
+						b.schemas[i] = protocol.PrepareSchema(less)
+					}
+				}
+				b.open()
+				b.read(3, blanks(30))
+				b.is("employee", "sweeping held")
+				b.blank(0)
+				b.kept(store.CauseLostFields, 30)
+			},
 			"a long chunk that replaces its range keeps what it would empty": func(_ *testing.T, b *bench) {
 				b.first()
 				b.loaded("employee", 1, many(100, func(no string) row { return employee(no, "12345678") })...)
