@@ -50,6 +50,9 @@ func looks(p *portal) []look {
 		{name: "agent", user: "drift", path: fmt.Sprintf("/operations/agents/%d/%d", p.Tenant, p.Agent)},
 		{name: "agent-held", user: "drift", path: fmt.Sprintf("/operations/agents/%d/%d", p.Tenant+2, p.Agent+2)},
 		{name: "agent-failing", user: "drift", path: fmt.Sprintf("/operations/agents/%d/%d", p.Tenant+3, p.Agent+3)},
+		{name: "agent-blocked", user: "drift", path: fmt.Sprintf("/operations/agents/%d/%d", p.Tenant+4, p.Agent+4)},
+		{name: "agents-none-found", user: "drift", path: "/operations?q=vesterhav"},
+		{name: "decide-stream", user: "drift", path: fmt.Sprintf("/operations/agents/%d/%d/stream/release", p.Tenant+4, p.Agent+4)},
 		{name: "decide", user: "drift", path: fmt.Sprintf("/operations/agents/%d/%d/kinds/employee/release", p.Tenant+2, p.Agent+2)},
 	}
 }

@@ -112,4 +112,10 @@ func (p *portal) fleet(t *testing.T, s *store.Store) {
 	failing := storetest.NewCompany(t, s, "sund", "Sundets Rederi A/S", now.Add(-time.Hour))
 	checkIn(t, failing, protocol.AgentStatus{State: "failing", Code: "source-gone", Since: now.Add(-20 * time.Minute).UnixMilli(),
 		Error: "The main system's database did not answer: check that SQL Server is running.", Unsent: now.Add(-25 * time.Minute).UnixMilli(), BatchesOut: 3})
+	blocked := storetest.NewCompany(t, s, "mose", "Mosens Gartneri ApS", now.Add(-time.Hour))
+	checkIn(t, blocked, protocol.AgentStatus{State: "following", ReportsWait: &protocol.ReportsWait{Code: "report-not-taken", Waiting: 2,
+		Sentence: "report R7: deliver report of type absence: procedure løn.TagImod: the EXECUTE permission was denied", Since: now.Add(-40 * time.Minute).UnixMilli()}})
+	if err := s.SuspendStream(t.Context(), blocked.Tenant, blocked.Stream, store.Cause{Code: store.CauseTwoAgents}); err != nil {
+		t.Fatal(err)
+	}
 }

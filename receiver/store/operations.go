@@ -36,37 +36,49 @@ type FleetAgent struct {
 	OldestReport    time.Time
 }
 
-const fleetSQL = `
+// The fleet is read in three parts: of most agents there is nothing in the last two.
+const (
+	fleetSQL = `
 SELECT t.tenant_id, t.code, t.name, t.suspended, a.agent_id, a.state, a.hostname, a.version, a.platform, a.main_system,
-       a.address, a.enrolled_at, a.last_contact, a.status, a.trouble, a.trouble_at, s.stream_id, s.name, s.gen, s.applied_seq, s.lineage, s.position,
-       s.status, s.cause, s.opened_at, s.applied_at, s.captured_at, s.rows_applied,
-       COALESCE(k.held, 0), COALESCE(k.suspended, 0), COALESCE(k.loading, 0), COALESCE(k.letters, 0),
-       COALESCE(r.waiting, 0), COALESCE(r.oldest, 0)
+       a.address, a.enrolled_at, a.last_contact, a.status, a.trouble, a.trouble_at, s.stream_id, s.name, s.gen,
+       s.applied_seq, s.lineage, s.position, s.status, s.cause, s.opened_at, s.applied_at, s.captured_at, s.rows_applied
 FROM   agent  a
 JOIN   tenant t ON t.tenant_id = a.tenant_id
-JOIN   stream s ON s.tenant_id = a.tenant_id AND s.stream_id = a.stream_id
-LEFT   JOIN (SELECT tenant_id, stream_id, SUM(CASE WHEN held IN (1, 2) THEN 1 ELSE 0 END) AS held,
-                    SUM(CASE WHEN state = 'suspended' THEN 1 ELSE 0 END) AS suspended,
-                    SUM(CASE WHEN state IN ('needed', 'running') THEN 1 ELSE 0 END) AS loading,
-                    SUM(letters) AS letters
-             FROM   stream_kind
-             WHERE  planned = 1
-             GROUP  BY tenant_id, stream_id) k ON k.tenant_id = a.tenant_id AND k.stream_id = a.stream_id
-LEFT   JOIN (SELECT tenant_id, stream_id, COUNT(*) AS waiting, MIN(submitted_at) AS oldest
-             FROM   report
-             WHERE  settled = 0 AND ack_lineage = ''
-             GROUP  BY tenant_id, stream_id) r ON r.tenant_id = a.tenant_id AND r.stream_id = a.stream_id`
+JOIN   stream s ON s.tenant_id = a.tenant_id AND s.stream_id = a.stream_id`
 
-const fleetOrderSQL = `
+	fleetKindsToldSQL = `
+SELECT stream_id, SUM(CASE WHEN held IN (1, 2) THEN 1 ELSE 0 END),
+       SUM(CASE WHEN state = 'suspended' THEN 1 ELSE 0 END),
+       SUM(CASE WHEN state IN ('needed', 'running') THEN 1 ELSE 0 END),
+       SUM(letters)
+FROM   stream_kind
+WHERE  planned = 1 AND (state <> 'ok' OR held <> 0 OR letters > 0)`
+
+	fleetReportsSQL = `
+SELECT stream_id, COUNT(*), MIN(submitted_at)
+FROM   report
+WHERE  settled = 0 AND ack_lineage = ''`
+
+	fleetOrderSQL = `
 ORDER  BY t.code, a.agent_id`
+
+	perStreamSQL = `
+GROUP  BY tenant_id, stream_id`
+
+	fleetAgentWhereSQL = `
+WHERE  a.tenant_id = $1 AND a.agent_id = $2`
+
+	ofStreamSQL = ` AND tenant_id = $1 AND stream_id = $2`
+)
 
 // Fleet returns all agents by customer.
 func (s *Store) Fleet(ctx context.Context) ([]FleetAgent, error) {
-	return list(ctx, s.read, "fleet", scanFleetAgent, fleetSQL+fleetOrderSQL)
+	agents, err := list(ctx, s.read, "fleet", scanFleetAgent, fleetSQL+fleetOrderSQL)
+	if err != nil {
+		return nil, err
+	}
+	return agents, s.tell(ctx, agents, perStreamSQL)
 }
-
-const fleetAgentWhereSQL = `
-WHERE  a.tenant_id = $1 AND a.agent_id = $2`
 
 // FleetAgent returns one agent, or ErrNotFound.
 func (s *Store) FleetAgent(ctx context.Context, tenant protocol.TenantID, agent protocol.AgentID) (FleetAgent, error) {
@@ -77,20 +89,56 @@ func (s *Store) FleetAgent(ctx context.Context, tenant protocol.TenantID, agent 
 	if len(agents) == 0 {
 		return FleetAgent{}, fmt.Errorf("read agent %d: %w", agent, ErrNotFound)
 	}
-	return agents[0], nil
+	err = s.tell(ctx, agents, ofStreamSQL+perStreamSQL, tenant, agents[0].Stream.ID)
+	return agents[0], err
+}
+
+// tell adds what waits to agents: record kinds, and reports. Ids of streams are never of two tenants.
+func (s *Store) tell(ctx context.Context, agents []FleetAgent, of string, args ...any) error {
+	kinds, err := list(ctx, s.read, "record kinds that wait", func(rows *sql.Rows, a *FleetAgent) error {
+		return rows.Scan(&a.Stream.ID, &a.Held, &a.Suspended, &a.Loading, &a.Letters)
+	}, fleetKindsToldSQL+of, args...)
+	if err != nil {
+		return err
+	}
+	reports, err := list(ctx, s.read, "reports that wait", func(rows *sql.Rows, a *FleetAgent) error {
+		var oldest int64
+		err := rows.Scan(&a.Stream.ID, &a.ReportsWaiting, &oldest)
+		a.OldestReport = instant(oldest)
+		return err
+	}, fleetReportsSQL+of, args...)
+	if err != nil {
+		return err
+	}
+	places := make(map[protocol.StreamID][]int, len(agents))
+	for i := range agents {
+		places[agents[i].Stream.ID] = append(places[agents[i].Stream.ID], i)
+	}
+	for _, k := range kinds {
+		for _, i := range places[k.Stream.ID] {
+			a := &agents[i]
+			a.Held, a.Suspended, a.Loading, a.Letters = k.Held, k.Suspended, k.Loading, k.Letters
+		}
+	}
+	for _, r := range reports {
+		for _, i := range places[r.Stream.ID] {
+			agents[i].ReportsWaiting, agents[i].OldestReport = r.ReportsWaiting, r.OldestReport
+		}
+	}
+	return nil
 }
 
 func scanFleetAgent(rows *sql.Rows, a *FleetAgent) error {
-	var enrolled, contact, opened, applied, captured, oldest, told int64
+	var enrolled, contact, opened, applied, captured, told int64
 	var status, trouble string
 	err := rows.Scan(&a.Tenant, &a.TenantCode, &a.TenantName, &a.TenantSuspended, &a.Agent, &a.State, &a.Hostname, &a.Version,
 		&a.Platform, &a.MainSystem, &a.Address, &enrolled, &contact, &status, &trouble, &told, &a.Stream.ID, &a.Stream.Name, &a.Stream.Gen,
 		&a.Stream.AppliedSeq, &a.Stream.Lineage, &a.Stream.Position, &a.Stream.Status, &a.Stream.Cause, &opened, &applied,
-		&captured, &a.RowsApplied, &a.Held, &a.Suspended, &a.Loading, &a.Letters, &a.ReportsWaiting, &oldest)
+		&captured, &a.RowsApplied)
 	if err != nil {
 		return err
 	}
-	a.EnrolledAt, a.LastContact, a.OldestReport = instant(enrolled), instant(contact), instant(oldest)
+	a.EnrolledAt, a.LastContact = instant(enrolled), instant(contact)
 	a.Stream.Tenant, a.Stream.OpenedAt, a.Stream.AppliedAt, a.Stream.CapturedAt = a.Tenant, instant(opened), instant(applied), instant(captured)
 	if err := json.Unmarshal([]byte(status), &a.Status); err != nil {
 		return err

@@ -73,7 +73,7 @@ func (p *Pages) agent(c *gin.Context, v *ui.Visit) error {
 	if page.Kinds, err = p.kinds(c.Request.Context(), a.Tenant, a.Stream.ID, kinds, l); err != nil {
 		return err
 	}
-	page.Health, page.Way = health(a, p.ui.Now(), p.ui.Limits(), l), wayOf(a.Status, l)
+	page.Health, page.Way = health(&a, p.ui.Now(), p.ui.Limits(), l), wayOf(a.Status, l)
 	if a.Status.Since != 0 {
 		page.Since = time.UnixMilli(a.Status.Since)
 	}

@@ -26,9 +26,9 @@ const (
 	Healthy  State = "healthy"
 )
 
-// States lists every state, worst first.
+// States lists every state, worst first. What a person has stopped is nobody's worry.
 func States() []State {
-	return []State{Disabled, Never, Offline, Blocked, Failing, Late, Waiting, Loading, Healthy}
+	return []State{Offline, Blocked, Failing, Late, Waiting, Never, Loading, Healthy, Disabled}
 }
 
 // What is told of a way that is in order again: troubles of a minute and more, for an hour; and a clock that is off by
@@ -59,81 +59,113 @@ type Health struct {
 	Lag    time.Duration // age of the oldest change not yet in the portal; 0 when there is none
 }
 
+// verdict is how an agent is, and how to say it: a page of thousands says it of those that it shows.
+type verdict struct {
+	Health
+	say func(*ui.Locale) string
+}
+
 // health works out how an agent is at a time.
-func health(a store.FleetAgent, now time.Time, limits ui.Limits, l *ui.Locale) Health {
-	h := Health{Code: a.Status.Code, Detail: a.Status.Error}
+func health(a *store.FleetAgent, now time.Time, limits ui.Limits, l *ui.Locale) Health {
+	v := judge(a, now, limits)
+	v.Cause = v.say(l)
+	return v.Health
+}
+
+func judge(a *store.FleetAgent, now time.Time, limits ui.Limits) verdict {
+	v := verdict{Health: Health{Code: a.Status.Code, Detail: a.Status.Error}}
 	if a.Status.Unsent != 0 {
-		h.Lag = max(0, now.Sub(time.UnixMilli(a.Status.Unsent)))
+		v.Lag = max(0, now.Sub(time.UnixMilli(a.Status.Unsent)))
 	}
-	set := func(s State, cause string) Health {
-		h.State, h.Cause = s, cause
-		return h
+	set := func(s State, say func(*ui.Locale) string) verdict {
+		v.State, v.say = s, say
+		return v
 	}
 	switch way := a.Status.LastTrouble; {
 	case a.TenantSuspended:
-		return set(Disabled, l.Text("health.tenant_suspended"))
+		return set(Disabled, text("health.tenant_suspended"))
 	case a.State != store.AgentActive:
-		return set(Disabled, l.Text("health.agent."+string(a.State)))
+		return set(Disabled, text("health.agent."+string(a.State)))
 	case a.LastContact.IsZero():
-		return set(Never, l.Text("health.never", l.Ago(a.EnrolledAt)))
+		return set(Never, func(l *ui.Locale) string { return l.Text("health.never", l.Ago(a.EnrolledAt)) })
 	case now.Sub(a.LastContact) > limits.Offline:
-		return set(Offline, l.Text("health.offline", l.Span(now.Sub(a.LastContact))))
+		return set(Offline, func(l *ui.Locale) string { return l.Text("health.offline", l.Span(now.Sub(a.LastContact))) })
 	case a.Stream.Status != store.StreamOK:
-		why := causeOf(a.Stream.Cause, l)
-		h.Code, h.Detail = why.Code, why.Note
-		return set(Blocked, cmp.Or(why.Text, l.Text("health.stream."+string(a.Stream.Status))))
+		v.Code, v.Detail = string(a.Stream.Cause.Code), a.Stream.Cause.Note
+		return set(Blocked, func(l *ui.Locale) string {
+			return cmp.Or(causeOf(a.Stream.Cause, l).Text, l.Text("health.stream."+string(a.Stream.Status)))
+		})
 	case a.Status.State == agentUpgrading:
 		begun, state := time.UnixMilli(a.Status.Since), Waiting
 		if now.Sub(begun) > longestUpgrade {
 			state = Failing
 		}
-		return set(state, l.Text("health.upgrading", l.Ago(begun)))
+		return set(state, func(l *ui.Locale) string { return l.Text("health.upgrading", l.Ago(begun)) })
 	case a.Status.State == agentFailing,
 		a.Status.State == agentWaiting && now.Sub(time.UnixMilli(a.Status.Since)) > limits.Late:
-		return set(Failing, l.Code(a.Status.Code))
+		return set(Failing, code(a.Status.Code))
 	case lasts(way, now, limits.Late):
-		h.Code, h.Detail = way.Code, way.Sentence
-		return set(Failing, l.Text("health.way", l.Code(way.Code)))
+		v.Code, v.Detail = way.Code, way.Sentence
+		return set(Failing, func(l *ui.Locale) string { return l.Text("health.way", l.Code(way.Code)) })
 	case reportsLast(a.Status.ReportsWait, now, limits.Late):
 		wait, state := a.Status.ReportsWait, Failing
 		if wait.Code == reportLater {
 			state = Waiting
 		}
-		h.Code, h.Detail = wait.Code, wait.Sentence
-		return set(state, l.Counted("health.reports", int64(wait.Waiting))+" "+l.Code(wait.Code))
-	case h.Lag > limits.Late && a.Loading == 0:
-		return set(Late, l.Text("health.late", l.Span(h.Lag)))
+		v.Code, v.Detail = wait.Code, wait.Sentence
+		return set(state, func(l *ui.Locale) string {
+			return l.Counted("health.reports", int64(wait.Waiting)) + " " + l.Code(wait.Code)
+		})
+	case v.Lag > limits.Late && a.Loading == 0:
+		return set(Late, func(l *ui.Locale) string { return l.Text("health.late", l.Span(v.Lag)) })
 	case a.Held > 0:
-		return set(Waiting, l.Plural("health.held", a.Held))
+		return set(Waiting, counted("health.held", int64(a.Held)))
 	case a.Suspended > 0:
-		return set(Waiting, l.Plural("health.suspended", a.Suspended))
+		return set(Waiting, counted("health.suspended", int64(a.Suspended)))
 	case a.Status.Code != "" && a.Status.State != agentWaiting: // rows or a kind stay at home
-		return set(Waiting, l.Code(a.Status.Code))
+		return set(Waiting, code(a.Status.Code))
 	case a.Loading > 0:
-		return set(Loading, l.Plural("health.loading", a.Loading))
+		return set(Loading, counted("health.loading", int64(a.Loading)))
 	}
-	return healthy(h, a, now, l)
+	v.State = Healthy
+	return v.healthy(a, now)
 }
 
 // healthy adds what is worth telling of an agent that is in order.
-func healthy(h Health, a store.FleetAgent, now time.Time, l *ui.Locale) Health {
-	h.State = Healthy
+func (v verdict) healthy(a *store.FleetAgent, now time.Time) verdict {
 	off := time.Duration(a.Status.ClockOff) * time.Millisecond
 	switch way := a.Status.LastTrouble; {
 	case off.Abs() > tellClock:
-		h.Code, h.Cause = "clock", clock(off, l, "health.clock_slow", "health.clock_fast")
+		v.Code = "clock"
+		v.say = func(l *ui.Locale) string { return clock(off, l, "health.clock_slow", "health.clock_fast") }
 	case a.Letters > 0:
-		h.Cause = l.Plural("health.letters", int(a.Letters))
+		v.say = counted("health.letters", a.Letters)
 	case recovered(way, now):
 		from, until := time.UnixMilli(way.From), time.UnixMilli(way.Until)
-		h.Code, h.Detail = way.Code, way.Sentence
-		h.Cause = l.Text("health.recovered", l.Moment(until), l.Span(until.Sub(from)), l.Code(way.Code))
+		v.Code, v.Detail = way.Code, way.Sentence
+		v.say = func(l *ui.Locale) string {
+			return l.Text("health.recovered", l.Moment(until), l.Span(until.Sub(from)), l.Code(way.Code))
+		}
 	case len(a.Status.Quiet) > 0:
-		h.Cause = l.Text("health.quiet", l.Moment(time.UnixMilli(a.Status.Quiet[0].Until)))
+		v.say = func(l *ui.Locale) string {
+			return l.Text("health.quiet", l.Moment(time.UnixMilli(a.Status.Quiet[0].Until)))
+		}
 	default:
-		h.Cause = l.Text("health.ok")
+		v.say = text("health.ok")
 	}
-	return h
+	return v
+}
+
+func text(key string) func(*ui.Locale) string {
+	return func(l *ui.Locale) string { return l.Text(key) }
+}
+
+func code(code string) func(*ui.Locale) string {
+	return func(l *ui.Locale) string { return l.Code(code) }
+}
+
+func counted(key string, n int64) func(*ui.Locale) string {
+	return func(l *ui.Locale) string { return l.Counted(key, n) }
 }
 
 // clock is the sentence about a clock to which the agent adds off.

@@ -93,7 +93,7 @@ func TestHealth(t *testing.T) {
 			a := store.FleetAgent{State: store.AgentActive, EnrolledAt: now.Add(-72 * time.Hour), LastContact: now.Add(-9 * time.Second),
 				Status: protocol.AgentStatus{State: "following"}, Stream: store.Stream{Status: store.StreamOK}}
 			tt.change(&a)
-			if got := health(a, now, u.Limits(), u.Locale(ui.English)); got.State != tt.want || got.Cause != tt.cause {
+			if got := health(&a, now, u.Limits(), u.Locale(ui.English)); got.State != tt.want || got.Cause != tt.cause {
 				t.Errorf("health = %s, %q, want %s, %q", got.State, got.Cause, tt.want, tt.cause)
 			}
 		})

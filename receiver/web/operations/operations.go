@@ -18,7 +18,7 @@ var files embed.FS
 
 // Set returns the pages of this package.
 func Set() ui.Set {
-	return ui.Set{Files: files, Parts: []string{"cause.html", "verified.html"}, Pages: []ui.Page{
+	return ui.Set{Files: files, Parts: []string{"cause.html", "stale.html", "verified.html"}, Pages: []ui.Page{
 		{Name: "agents", Data: Agents{}},
 		{Name: "agent", Data: Agent{}},
 		{Name: "decide", Data: Decide{}},
@@ -45,12 +45,13 @@ type Config struct {
 type Pages struct {
 	ui    *ui.UI
 	fleet Fleet
+	view  *fleetView
 	log   *slog.Logger
 }
 
 // New returns the pages of operations.
 func New(u *ui.UI, fleet Fleet, cfg Config) *Pages {
-	return &Pages{ui: u, fleet: fleet, log: cfg.Log}
+	return &Pages{ui: u, fleet: fleet, view: &fleetView{read: fleet.Fleet, now: u.Now}, log: cfg.Log}
 }
 
 // Routes returns the addresses of the pages of operations.

@@ -42,6 +42,7 @@ func (l *Locale) funcs(static *Static) template.FuncMap {
 		"period":    l.Period,
 		"moment":    l.Moment,
 		"exact":     l.Exact,
+		"clock":     l.Clock,
 		"ago":       l.Ago,
 		"span":      l.Span,
 		"limit":     l.Limit,
@@ -180,6 +181,9 @@ func (l *Locale) Exact(t time.Time) string {
 	at := t.In(l.zone)
 	return l.Day(at) + " " + at.Format("15:04:05 MST") + " (" + l.zone.String() + ")"
 }
+
+// Clock writes the time of day of an instant, to the second: 12:04:59.
+func (l *Locale) Clock(t time.Time) string { return t.In(l.zone).Format(time.TimeOnly) }
 
 // Ago writes how long ago an instant was: for 3 minutter siden.
 func (l *Locale) Ago(t time.Time) string {
