@@ -69,7 +69,10 @@ type Config struct {
 	// Verify is when every kind is held against the portal each day, and mended; the zero Window is never.
 	Verify Window
 
-	BatchRows int // rows in a batch, at most and by default protocol.MaxBatchRows
+	// CompareRows is of how many rows of a kind a comparison remembers the hashes, 16 bytes each, so that it need not read all of a
+	// kind again to find what differs; 0 means 512 Ki.
+	CompareRows int
+	BatchRows   int // rows in a batch, at most and by default protocol.MaxBatchRows
 
 	// Reports is handed the reports that wait for the main system, as the portal offered them. It returns
 	// when it has done what it can; what stays unacknowledged is offered again. Nil ignores reports.
@@ -117,6 +120,7 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 	cfg.Stall = cmp.Or(cfg.Stall, 10*time.Minute)
 	cfg.Advance = cmp.Or(cfg.Advance, 15*time.Minute)
 	cfg.Deletes = cmp.Or(cfg.Deletes, 5*time.Minute)
+	cfg.CompareRows = cmp.Or(cfg.CompareRows, 512<<10)
 	cfg.BatchRows = min(cmp.Or(cfg.BatchRows, protocol.MaxBatchRows), protocol.MaxBatchRows)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	if cfg.ClockOffset == nil {

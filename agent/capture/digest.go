@@ -64,6 +64,10 @@ type comparison struct {
 	rows   int64 // of the kind
 	bad    int64 // of them, rows that cannot be sent
 
+	pieces []piece         // what the first pass met, then what of it is read again; nil reads all of the kind again
+	room   int             // rows that may yet be remembered
+	fresh  map[uint64]bool // rows that only the main system had, in those pieces
+
 	own    *protocol.Digest
 	dirty  []bool            // buckets with rows that cannot be sent
 	listed []bool            // buckets whose pairs are held
@@ -141,7 +145,7 @@ const isReadAnew = "the kind is being read anew"
 func (c *Capture) beginComparison(st source.State) bool {
 	s := c.session
 	if k, run := c.nextToVerify(); k != nil {
-		s.comparing = newComparison(k, run, st)
+		s.comparing = c.newComparison(k, run, st)
 		return true
 	}
 	now := time.Now()
@@ -152,7 +156,7 @@ func (c *Capture) beginComparison(st source.State) bool {
 		if !c.stepping && now.Before(k.compareAt) || c.stepping && k.compared {
 			continue
 		}
-		s.comparing = newComparison(k, nil, st)
+		s.comparing = c.newComparison(k, nil, st)
 		return true
 	}
 	for _, k := range s.kinds {
@@ -161,13 +165,17 @@ func (c *Capture) beginComparison(st source.State) bool {
 	return false
 }
 
-func newComparison(k *kind, run *verifyRun, st source.State) *comparison {
+func (c *Capture) newComparison(k *kind, run *verifyRun, st source.State) *comparison {
 	rows := st.Kinds[k.name()].Estimate
 	if k.portal != nil {
 		rows = int64(k.portal.Total().Rows)
 	}
 	own := protocol.NewDigest(protocol.DigestBits(rows))
-	return &comparison{k: k, run: run, content: run != nil, began: time.Now(), own: own, dirty: make([]bool, len(own.Buckets))}
+	m := &comparison{k: k, run: run, content: run != nil, began: time.Now(), own: own, dirty: make([]bool, len(own.Buckets))}
+	if rows <= int64(c.cfg.CompareRows) {
+		m.pieces, m.room = []piece{}, c.cfg.CompareRows
+	}
+	return m
 }
 
 // end finishes a comparison that came to its end.
@@ -263,7 +271,13 @@ func (c *Capture) pass(ctx context.Context, tx source.Tx, m *comparison, met fun
 
 // sum condenses the next piece of the kind.
 func (c *Capture) sum(ctx context.Context, tx source.Tx, m *comparison) (bool, error) {
+	if m.pieces != nil {
+		m.pieces = append(m.pieces, piece{after: m.cursor})
+	}
 	done, err := c.pass(ctx, tx, m, func(p protocol.Pair, keep bool, _ *protocol.Row) {
+		if m.pieces != nil {
+			m.hold(p, keep)
+		}
 		if keep {
 			m.bad++
 			m.dirty[m.own.Bucket(p.Key)] = true
@@ -284,12 +298,34 @@ func (c *Capture) sum(ctx context.Context, tx source.Tx, m *comparison) (bool, e
 
 // match compares the next piece of the kind, row by row, with what the portal listed.
 func (c *Capture) match(ctx context.Context, tx source.Tx, m *comparison) (bool, error) {
-	done, err := c.pass(ctx, tx, m, func(p protocol.Pair, keep bool, r *protocol.Row) {
+	if m.pieces == nil {
+		done, err := c.matchPiece(ctx, tx, m)
+		if err != nil || !done {
+			return err == nil, err
+		}
+		return c.matched(ctx, m), nil
+	}
+	if len(m.pieces) > 0 {
+		m.cursor = m.pieces[0].after
+		m.pieces = m.pieces[1:]
+		_, err := c.matchPiece(ctx, tx, m)
+		return err == nil, err
+	}
+	if len(m.fresh) > 0 {
+		m.relist()
+		return true, nil
+	}
+	return c.matched(ctx, m), nil
+}
+
+func (c *Capture) matchPiece(ctx context.Context, tx source.Tx, m *comparison) (done bool, err error) {
+	return c.pass(ctx, tx, m, func(p protocol.Pair, keep bool, r *protocol.Row) {
 		if !m.listed[m.own.Bucket(p.Key)] {
 			return
 		}
 		had, ok := m.pairs[p.Key]
 		delete(m.pairs, p.Key)
+		delete(m.fresh, p.Key)
 		if keep || ok && had == p.Row {
 			return
 		}
@@ -298,9 +334,11 @@ func (c *Capture) match(ctx context.Context, tx source.Tx, m *comparison) (bool,
 		}
 		m.add(candidate{hash: p.Key, key: protocol.KeyBytes(m.k.Schema, r.Values), have: p.Row, there: true})
 	})
-	if err != nil || !done {
-		return err == nil, err
-	}
+}
+
+// matched goes on when every row was compared: what the portal has beside them, only it has. It reports whether there is
+// more to do at once.
+func (c *Capture) matched(ctx context.Context, m *comparison) bool {
 	m.cursor = nil
 	for hash := range m.pairs {
 		m.add(candidate{hash: hash})
@@ -309,15 +347,15 @@ func (c *Capture) match(ctx context.Context, tx source.Tx, m *comparison) (bool,
 	m.stage = naming
 	for _, x := range m.candidates {
 		if x.key == nil {
-			return true, nil
+			return true
 		}
 	}
-	return c.named(ctx, m), nil
+	return c.named(ctx, m)
 }
 
 // add notes a candidate, or that there are too many. What was sent already and did not help is not sent again.
 func (m *comparison) add(x candidate) {
-	if sent, ok := m.k.futile[x.hash]; ok && m.run == nil && sent == x.have {
+	if m.futile(x.hash, x.have) {
 		return
 	}
 	if len(m.candidates) >= maxCandidates {

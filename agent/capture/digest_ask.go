@@ -189,7 +189,9 @@ func (m *comparison) list(r *protocol.DigestRequest, a protocol.DigestAnswer) er
 	}
 	m.wanted, m.from = m.wanted[len(r.Buckets):], 0
 	if len(m.wanted) == 0 {
-		m.stage = matching
+		if m.stage = matching; m.pieces != nil {
+			m.choose()
+		}
 	}
 	return nil
 }

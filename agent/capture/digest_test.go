@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"lessor.dk/portalsync/agent/capture"
 	"lessor.dk/portalsync/agent/source"
 	"lessor.dk/portalsync/protocol"
 )
@@ -225,7 +226,11 @@ func TestComparisonsReachEquality(t *testing.T) {
 		b := newBench(t, "department", "employee")
 		b.src.planned[0].Digest = source.Digest(rapid.IntRange(0, 2).Draw(rt, "department"))
 		b.src.planned[1].Digest = source.Digest(rapid.IntRange(1, 2).Draw(rt, "employee"))
-		b.restart()
+		remembered := rapid.SampledFrom([]int{0, 1}).Draw(rt, "remembered")
+		restart := func() {
+			b.c = capture.New(b.src, b.to, capture.Config{Tenant: tenant, Stream: stream, CompareRows: remembered})
+		}
+		restart()
 		b.src.still = b.src.planned[0].Digest == source.DigestAll && b.src.planned[1].Digest == source.DigestAll && rapid.Bool().Draw(rt, "still")
 		key := rapid.Custom(func(rt *rapid.T) string { return fmt.Sprint("K", rapid.IntRange(0, 40).Draw(rt, "key")) })
 		kind := rapid.SampledFrom([]string{"department", "employee"})
@@ -238,7 +243,7 @@ func TestComparisonsReachEquality(t *testing.T) {
 			"remove":   func(rt *rapid.T) { b.src.remove(kind.Draw(rt, "kind"), rapid.SliceOfN(key, 1, 10).Draw(rt, "keys")...) },
 			"truncate": func(rt *rapid.T) { b.src.truncate(kind.Draw(rt, "kind")) },
 			"step":     func(rt *rapid.T) { b.step(rapid.IntRange(1, 12).Draw(rt, "steps")) },
-			"restart":  func(*rapid.T) { b.restart() },
+			"restart":  func(*rapid.T) { restart() },
 			"lose": func(rt *rapid.T) {
 				left := rapid.IntRange(1, 3).Draw(rt, "answers")
 				b.to.onDigest = func(protocol.DigestRequest, *protocol.DigestAnswer) error {

@@ -15,7 +15,8 @@ import (
 // silentPortal is a portal that nothing reaches while it is away.
 type silentPortal struct {
 	*portal
-	back chan struct{} // closed when it is reached again
+	back  chan struct{} // closed when it is reached again
+	hangs int           // questions that are never answered; those after them are
 }
 
 func (p *silentPortal) reached(ctx context.Context) error {
@@ -28,6 +29,10 @@ func (p *silentPortal) reached(ctx context.Context) error {
 }
 
 func (p *silentPortal) Digest(ctx context.Context, r protocol.DigestRequest) (protocol.DigestAnswer, error) {
+	if p.hangs--; p.hangs == 0 {
+		<-ctx.Done()
+		return protocol.DigestAnswer{}, ctx.Err()
+	}
 	if err := p.reached(ctx); err != nil {
 		return protocol.DigestAnswer{}, err
 	}
@@ -78,6 +83,41 @@ func TestVerifySaysThatItWaitsAndEndsAtOnce(t *testing.T) {
 		}
 		if took := time.Since(begun); took > 10*time.Second {
 			t.Errorf("it took %v after three that were abandoned", took)
+		}
+	})
+}
+
+// The next verification does not wait for the answer to a question that nobody asks any more.
+func TestAnAbandonedQuestionHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "department", "employee")
+		b.src.put("employee", "Aase", keysOf(300)...)
+		hanging := &silentPortal{portal: b.to, back: make(chan struct{}), hangs: 1}
+		close(hanging.back)
+		b.c = capture.New(b.src, hanging, capture.Config{Tenant: tenant, Stream: stream})
+		defer b.running()()
+		b.pass(10 * time.Second)
+		if _, err := b.asked(false, func(n capture.VerifyNews) bool { return n.WaitsFor != "" }); !errors.Is(err, context.Canceled) {
+			t.Fatalf("the first: %v, want cancelled", err)
+		}
+		begun := time.Now()
+		if v := b.verify(false)["employee"]; !v.Equal() || time.Since(begun) > 4*time.Second {
+			t.Errorf("outcome of the next after %v = %+v", time.Since(begun), v)
+		}
+	})
+}
+
+// What is read for a verification is read no further when it was abandoned.
+func TestAnAbandonedVerificationReadsNoFurther(t *testing.T) {
+	verifying(t, source.DigestNone, capture.Config{}, func(b *bench) {
+		b.src.put("employee", "Aase", keysOf(4*protocol.MaxBatchRows)...)
+		b.pass(time.Minute)
+		n := b.chunks(func() {
+			_, _ = b.asked(false, func(n capture.VerifyNews) bool { return n.Kind == "employee" })
+			b.pass(time.Minute)
+		})
+		if n > 2 {
+			b.t.Errorf("chunks = %d, want none after the end", n)
 		}
 	})
 }
