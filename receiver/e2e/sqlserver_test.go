@@ -48,7 +48,7 @@ var serverTables = []string{
 	`CREATE TABLE PsMedarbejder (Nr varchar(10) NOT NULL PRIMARY KEY, Navn nvarchar(200) NOT NULL, Aktiv bit NOT NULL, AdresseID int NULL, [timestamp] rowversion)`,
 	`INSERT INTO PsAfdeling (Nr, Navn) VALUES ('A1', N'Løn'), ('A2', N'Salg'), ('a3', N'Lager')`,
 	`INSERT INTO PsSted (Nr, Navn, Vises) VALUES ('S1', N'Allerød', 1), ('S2', N'Hillerød', 1), ('S3', N'Farum', 0)`,
-	`INSERT INTO PsAdresse (ID, Bynavn) VALUES (1, N'Allerød'), (2, N'Hillerød'), (3, N'Farum')`,
+	`INSERT INTO PsAdresse (ID, Bynavn) VALUES (1, N'Allerød'), (2, N'Hillerød'), (3, N'Farum'), (4, N'Greve')`,
 }
 
 // serverWorld is a customer whose main system is a SQL Server, on a real receiver.
@@ -74,7 +74,7 @@ func newServerWorld(t *testing.T, address string, mode plan.Mode) *serverWorld {
 	for from := 0; from < serverRows; from += 500 {
 		rows := make([]string, 500)
 		for i := range rows {
-			rows[i] = fmt.Sprintf("('M%04d', N'Aase Prøve %s', 1, %d)", from+i, strings.Repeat("æ", 100), 1+max(0, i-497))
+			rows[i] = fmt.Sprintf("('M%04d', N'Aase Prøve %s', 1, %d)", from+i, strings.Repeat("æ", 100), 1+max(0, i-495))
 		}
 		w.main("INSERT INTO PsMedarbejder (Nr, Navn, Aktiv, AdresseID) VALUES " + strings.Join(rows, ", "))
 	}
@@ -189,7 +189,8 @@ func TestSQLServer(t *testing.T) {
 				`UPDATE PsSted SET Vises = 1 - Vises`, `UPDATE PsSted SET Nr = 'S4' WHERE Nr = 'S2'`)
 			w.equal()
 
-			w.main(`UPDATE PsAdresse SET Bynavn = N'Køge' WHERE ID = 1`, `UPDATE PsAdresse SET ID = 4 WHERE ID = 2`, `DELETE FROM PsAdresse WHERE ID = 3`)
+			w.main(`UPDATE PsAdresse SET Bynavn = N'Køge' WHERE ID = 2`, `UPDATE PsAdresse SET ID = 6 WHERE ID = 3`,
+				`DELETE FROM PsAdresse WHERE ID = 4`, `INSERT INTO PsAdresse (ID, Bynavn) VALUES (5, N'Solrød')`)
 			w.equal()
 
 			w.main(`TRUNCATE TABLE PsAfdeling`)

@@ -6,6 +6,7 @@ import (
 
 	"lessor.dk/portalsync/agent/plan"
 	"lessor.dk/portalsync/agent/source/relational"
+	"lessor.dk/portalsync/protocol/record"
 )
 
 func with(changed string) string { return "WITH changed AS (\n" + changed + ")\n" }
@@ -86,7 +87,8 @@ func (b *builder) count() string {
 
 // deletes evaluates the record's key on a table that holds nothing but the key columns of the change, under the main
 // alias: an expression that reads anything else does not compile. It is the LEFT JOIN from CHANGETABLE of the vendor's
-// documentation, kept to the rows without a match on every key column.
+// documentation, kept to the rows without a match on every key column. A key that is there in another spelling is gone as
+// the change spells it.
 func (b *builder) deletes(from, joins, filter string) string {
 	var list, gone []string
 	for _, f := range b.kind.Fields {
@@ -104,6 +106,27 @@ func (b *builder) deletes(from, joins, filter string) string {
 	}
 	return with(b.changed(relational.JoinsDecide(b.kind))) + "SELECT " + strings.Join(list, ", ") + "\nFROM   (SELECT " +
 		strings.Join(gone, ", ") + "\n        FROM   changed AS " + changedAlias +
-		"\n        WHERE  NOT EXISTS (SELECT 1 FROM " + from + joins + "\n        WHERE  " + b.matchKey() + filter +
+		"\n        WHERE  NOT EXISTS (SELECT 1 FROM " + from + joins + "\n        WHERE  " + b.matchKey() + b.sameSpelling() + filter +
 		")) AS " + b.kind.As + gently
 }
+
+// sameSpelling compares the key columns that are in the record's key as they are written. To a collation that ignores case
+// 'AB' and 'ab' are one key, so that its change from one to the other is an update, or a delete and an insert, of that one
+// key; to the portal they are two. What is compared is text that goes into the record's key unchanged: of an expression
+// both spellings may be one. Blanks at the end are ignored by every collation.
+func (b *builder) sameSpelling() string {
+	var text strings.Builder
+	for i, c := range b.key {
+		for _, f := range b.kind.Fields {
+			if c.collation == "" || !b.kind.Record.IsKey(f.Name) || f.Type != record.Text || f.Value != nil || f.Expr != "" || f.Map != nil ||
+				f.Column.Alias != b.kind.As || !strings.EqualFold(f.Column.Column, c.name) {
+				continue
+			}
+			fmt.Fprintf(&text, " AND %s COLLATE %s = %s.%s COLLATE %s", qualified(b.kind.As, c.name), asWritten, changedAlias, keyName(i), asWritten)
+		}
+	}
+	return text.String()
+}
+
+// asWritten is a collation that tells every two texts apart, but for blanks at their end.
+const asWritten = "Latin1_General_BIN2"

@@ -60,13 +60,13 @@ func (s *server) follow(t *testing.T, src *Source, during time.Duration, steps .
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- c.Run(ctx) }()
-	time.Sleep(10 * time.Second)
+	<-time.After(10 * time.Second)
 	synctest.Wait()
 	for _, step := range steps {
 		s.mu.Lock()
 		step(p)
 		s.mu.Unlock()
-		time.Sleep(during)
+		<-time.After(during)
 		synctest.Wait()
 	}
 	cancel()
@@ -237,7 +237,7 @@ func TestTheBudgetIsKeptWhileFollowing(t *testing.T) {
 			s.refuse = func(query string) error {
 				if strings.Contains(query, "sys.objects AS o") {
 					looks++
-					time.Sleep(time.Second)
+					<-time.After(time.Second)
 				}
 				return nil
 			}

@@ -48,6 +48,12 @@ kinds:
       active: {column: e.Status, map: {0: true}, others: false}
 `
 
+const spellingPlan = `version: 1
+timezone: Europe/Copenhagen
+kinds:
+  department: {table: Afdeling, as: d, key: Nr, fields: {department_no: d.Nr, name: d.Navn}, filter: d.Navn <> ''}
+`
+
 const viewPlan = `version: 1
 timezone: Europe/Copenhagen
 kinds:
@@ -109,6 +115,9 @@ func TestStatements(t *testing.T) {
 			keyed(tableOf("U", whole("Firma"), varchar("Nr"), varchar("Slags"), nvarchar("Tal"), rv), 3),
 			keyed(tableOf("U", whole("AdrNr"), whole("PostNr"), rv), 1),
 			keyed(tableOf("U", whole("PostNr"), nvarchar("By navn"), rv), 1),
+		}},
+		"key-spelling": {spellingPlan, "department", []*table{
+			keyed(tableOf("U", nvarchar("Nr"), nvarchar("Navn")), 1),
 		}},
 		"business-central": {businessCentralPlan, "employee", []*table{
 			keyed(tableOf("U", nvarchar("No_"), nvarchar("Search ] 'Name'"), whole("Status"), rv), 1),

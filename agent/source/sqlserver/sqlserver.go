@@ -6,7 +6,8 @@
 // transaction, an explicit snapshot transaction, each table's minimum valid version by its object, the counter again,
 // every kind's changes from CHANGETABLE, all in that transaction. The position is the smaller counter. Net changes come
 // as they are now; a key update is a delete and an upsert. Where a key column ignores case, a key that changes in
-// nothing but case is the same key to the server; the comparison of digests finds the old spelling.
+// nothing but case is the same key to the server: the spelling that the change tells is deleted if the row has another,
+// and what that leaves in the portal is found by its verification.
 //
 // Rowversion ([plan.Rowversion]) reads the rows whose rowversion lies above the last position and below
 // MIN_ACTIVE_ROWVERSION, those of joined tables included. What was deleted, or left the filter, is found by digests.
