@@ -41,6 +41,8 @@ func (b *bench) kept(code store.CauseCode, rows int64) {
 	i := slices.IndexFunc(kinds, func(k store.FleetKind) bool { return k.Kind == "employee" })
 	if k := kinds[i]; k.Kept != rows || k.Cause.Code != code {
 		b.t.Errorf("employees: %d rows kept because of %q, want %d because of %q", k.Kept, k.Cause.Code, rows, code)
+	} else if k.Hold == store.HoldBlanks && k.Cause.Sweep != 0 {
+		b.t.Errorf("a release is said to delete %d rows: it deletes none", k.Cause.Sweep)
 	}
 }
 
@@ -116,6 +118,7 @@ func TestBlanks(t *testing.T) {
 				stopped(b)
 				b.read(3, blanks(25))
 				b.tenantRows("employee", 30)
+				b.kept(store.CauseEmpties, 25)
 				b.release("employee")
 				b.is("employee", "needed")
 				b.read(4, blanks(25))
@@ -227,6 +230,15 @@ func TestBlanks(t *testing.T) {
 				b.restart()
 				b.chunk(protocol.Chunk{Kind: "employee", Snapshot: 3}, blanks(30)[20:]...)
 				b.is("employee", "running held")
+				b.blank(20)
+				b.kept(store.CauseLostFields, 10)
+			},
+			"a cut that goes over the limit and ends the snapshot leaves it held": func(_ *testing.T, b *bench) {
+				b.thirty()
+				b.cut(nil, begin("employee", 3))
+				b.chunk(protocol.Chunk{Kind: "employee", Snapshot: 3}, blanks(30)[:20]...)
+				b.cut(blanks(30)[20:], end("employee", 3))
+				b.is("employee", "sweeping held")
 				b.blank(20)
 				b.kept(store.CauseLostFields, 10)
 			},
