@@ -26,7 +26,7 @@ func newDemo() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&cfg.Data, "data", "", "directory that keeps everything; without it nothing is left behind")
 	cmd.PersistentFlags().StringVar(&cfg.SQLServer, "sqlserver", "", "address of an empty SQL Server database to found the company in, sqlserver://USER:PASSWORD@HOST:PORT?database=NAME")
 	cmd.Flags().IntVar(&cfg.Employees, "employees", 0, "size of the invented company (default 300)")
-	cmd.Flags().StringVar(&cfg.MainSystem, "main-system", "", "SQLite database to show instead of the invented company")
+	cmd.Flags().StringVar(&cfg.MainSystem, "main-system", "", "SQLite file, or address of a SQL Server database, to show instead of the invented company")
 	cmd.Flags().StringVar(&cfg.Plan, "plan", "", "plan of that database")
 	cmd.Flags().BoolVar(&check, "check", false, "prove it unattended: kill, cut, lose, compare; exit code 0 only if all holds")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "with --check: print one JSON object")

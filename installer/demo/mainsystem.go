@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"lessor.dk/portalsync/agent/plan"
@@ -20,6 +21,18 @@ type mainSystem string
 
 // onServer reports whether the main system is a SQL Server database.
 func (m mainSystem) onServer() bool { return strings.HasPrefix(string(m), "sqlserver:") }
+
+// absolute returns the main system as a program in another directory finds it.
+func (m mainSystem) absolute() (mainSystem, error) {
+	if m.onServer() {
+		return m, nil
+	}
+	file, err := filepath.Abs(string(m))
+	if err != nil {
+		return "", fmt.Errorf("find the main system: %w", err)
+	}
+	return mainSystem(file), nil
+}
 
 // open opens the invented company as its payroll program does.
 func (m mainSystem) open(ctx context.Context) (*company.Company, error) {

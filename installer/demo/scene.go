@@ -48,11 +48,10 @@ type scene struct {
 func openScene(ctx context.Context, out io.Writer, dir string, cfg Config) (*scene, error) {
 	s := &scene{out: out, dir: dir, mainSystem: cfg.mainSystem(dir), planFile: filepath.Join(dir, "plan.yaml"), keep: cfg.Data != ""}
 	if cfg.MainSystem != "" {
-		file, err := filepath.Abs(cfg.MainSystem)
-		if err != nil {
-			return nil, fmt.Errorf("find the main system: %w", err)
+		var err error
+		if s.mainSystem, err = mainSystem(cfg.MainSystem).absolute(); err != nil {
+			return nil, err
 		}
-		s.mainSystem = mainSystem(file)
 		if s.planFile, err = filepath.Abs(cfg.Plan); err != nil {
 			return nil, fmt.Errorf("find the plan: %w", err)
 		}
