@@ -72,7 +72,7 @@ func TestListOfAgents(t *testing.T) {
 		"counts are of what the search finds":  {agents: 400, address: "/operations?q=K11", first: "k113", rows: 10, says: []string{"All <strong>10</strong>", "Offline <strong>1</strong>"}},
 		"a search that minds no case":          {agents: 40, address: "/operations?q=kunde+007+%C3%A6%C3%B8", first: "k007", rows: 1},
 		"a state that is none filters nothing": {agents: 40, address: "/operations?state=gone", first: "k003", rows: 40},
-		"nothing found":                        {agents: 40, address: "/operations?q=zz&state=late", says: []string{"No agents match “zz” in this state.", "Show all agents"}},
+		"nothing found":                        {agents: 40, address: "/operations?q=zz&state=late", says: []string{"No agents match “zz”.", "Show all agents"}},
 		"none in the state":                    {agents: 40, address: "/operations?state=late", says: []string{"No agents match the filter.", "Late <strong>0</strong>"}},
 		"no agents at all":                     {address: "/operations", says: []string{"No agents yet."}, not: []string{"Show all agents"}},
 	}

@@ -1,7 +1,9 @@
 package operations
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"lessor.dk/portalsync/protocol"
 	"lessor.dk/portalsync/receiver/store"
@@ -31,5 +33,15 @@ func (p *Pages) kinds(ctx context.Context, tenant protocol.TenantID, stream prot
 	for i, k := range kinds {
 		out[i] = Kind{FleetKind: k, Why: causeOfKind(k, l), Verified: Verified{verified[k.Kind]}}
 	}
+	// What waits for a person comes first, also on a phone.
+	slices.SortStableFunc(out, func(x, y Kind) int { return cmp.Compare(y.waits(), x.waits()) })
 	return out, nil
+}
+
+// waits is 1 for a kind that waits for a person.
+func (k Kind) waits() int {
+	if k.Held || k.State == protocol.KindSuspended {
+		return 1
+	}
+	return 0
 }
