@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -219,6 +220,53 @@ func TestAThousandChunks(t *testing.T) {
 	}
 	if len(seen) != 2 { // the first, and those after a cursor, whose first statement fills the piece
 		t.Errorf("%d texts with their parameters' types: %v", len(seen), seen)
+	}
+}
+
+// long is a result of many rows, made as they are read.
+type long struct {
+	*result
+	left int
+}
+
+func (l *long) Next(dest []driver.Value) error {
+	if l.left--; l.left < 0 {
+		return io.EOF
+	}
+	dest[0], dest[1] = int64(l.left), strings.Repeat("x", 100)
+	return nil
+}
+
+// TestMemoryStaysFlat reads a million rows of 100 MB: what is held after most of them is what was held after the first.
+func TestMemoryStaysFlat(t *testing.T) {
+	const rows = 1_000_000
+	s := newServer()
+	s.rows = func(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+		return &long{result: &result{rows: [][]driver.Value{{nil, nil}}}, left: rows}, nil
+	}
+	tx := s.begin(t, s.source(t, fakePlan))
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	var n, first int
+	var before, after uint64
+	err := tx.Upserts(t.Context(), "department", 1, func(r *protocol.Row) error {
+		switch n++; n {
+		case 1000:
+			before, first = held(), len(r.Values[1].S)
+		case rows - 1:
+			after = held()
+		}
+		return nil
+	})
+	if err != nil || n != rows || first != 100 {
+		t.Fatalf("%d rows, %d characters, %v", n, first, err)
+	}
+	if after > before+1<<20 {
+		t.Errorf("held %d bytes after 1,000 rows and %d after %d", before, after, rows)
 	}
 }
 
