@@ -74,8 +74,16 @@ func TestAViewOfTheFleet(t *testing.T) {
 						}
 						return
 					}
-					if err != nil || v.agents[0].RowsApplied != int64(want) {
-						t.Errorf("the view of reading %+v (err %v), want %d", v, err, want)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := v.agents[0].RowsApplied; got != int64(want) {
+						t.Errorf("the view of reading %d, want %d", got, want)
+					}
+					f.mu.Lock()
+					defer f.mu.Unlock()
+					if !f.reading && reads != want {
+						t.Errorf("%d readings, want %d", reads, want)
 					}
 				}
 				tt.steps(t, get, pause, func(err error) { away = err })
