@@ -112,22 +112,28 @@ func (w *serverWorld) main(statements ...string) {
 	}
 }
 
-// settle runs both sides until neither moves. Errors are part of it; the last is returned.
+// stillSteps is more than two rounds of comparisons take that find nothing: one may have begun before a change.
+const stillSteps = 60
+
+// settle runs both sides until no row moves. Errors are part of it; the last is returned.
 func (w *serverWorld) settle() (last error) {
 	w.Helper()
-	for still, step := 0, 0; still < 2; step++ {
-		if step > 500 {
+	sent := w.capture.Status().RowsSent
+	for still, step := 0, 0; still < stillSteps; step++ {
+		if step > 1000 {
 			w.Fatalf("both sides never rest: %+v, %v", w.capture.Status(), last)
 		}
-		worked, err := w.capture.Step(w.Context())
+		_, err := w.capture.Step(w.Context())
 		if err != nil {
 			last = err
 		}
 		wrote, werr := w.h.writer.Step(w.Context())
 		w.h.must(werr)
-		if still++; worked || wrote || err != nil {
+		now := w.capture.Status()
+		if still++; wrote || err != nil || now.BatchesOut > 0 || now.RowsSent != sent {
 			still = 0
 		}
+		sent = now.RowsSent
 	}
 	return last
 }
