@@ -21,6 +21,7 @@ func TestVerifySaysTheOutcomeOfAKind(t *testing.T) {
 		"different":    {outcome: protocol.Verification{Rows: 12, Differences: 3}, want: "employee: 3 rows differ, 06:12, position 8123, 12 rows: agent verify --repair sends them again", found: true},
 		"very":         {outcome: protocol.Verification{Rows: 12, Differences: 3, AtLeast: true}, want: "employee: at least 3 rows differ, 06:12, position 8123, 12 rows: agent verify --repair sends them again", found: true},
 		"mended":       {outcome: protocol.Verification{Rows: 12, Differences: 3, Mended: true}, want: "employee: 3 rows differed and were mended, 06:12, position 8123, 12 rows"},
+		"not named":    {outcome: protocol.Verification{Rows: 12, AtLeast: true}, want: "employee: at least 0 rows differ, 06:12, position 8123, 12 rows: agent verify --repair sends them again", found: true},
 		"very, mended": {outcome: protocol.Verification{Rows: 12, Differences: 3, AtLeast: true, Mended: true}, want: "employee: at least 3 rows differed and were mended, 06:12, position 8123, 12 rows"},
 		"not verified": {outcome: protocol.Verification{Error: "it is suspended"}, want: "employee: not verified: it is suspended", found: true},
 	}

@@ -167,3 +167,30 @@ func TestAComparisonWaitsForTheLoadToBeApplied(t *testing.T) {
 		b.equal()
 	})
 }
+
+// Nobody waits for a comparison: between two reads the main system has as long to itself as the last one took.
+func TestAComparisonLeavesHalfOfTheTimeToTheMainSystem(t *testing.T) {
+	verifying(t, source.DigestNone, capture.Config{}, func(b *bench) {
+		b.src.put("employee", "Aase", keysOf(3*protocol.MaxBatchRows)...)
+		b.pass(time.Minute)
+		const slow = 2 * time.Second
+		var reads []time.Time
+		b.src.mu.Lock()
+		b.src.read = func(kind string) {
+			if kind == "employee" {
+				reads = append(reads, time.Now())
+			}
+			<-time.After(slow)
+		}
+		b.src.mu.Unlock()
+		b.verify(false)
+		for i := 1; i < len(reads); i++ {
+			if gap := reads[i].Sub(reads[i-1]); gap < 2*slow {
+				b.t.Errorf("read again after %v, want %v", gap, 2*slow)
+			}
+		}
+		if len(reads) < 3 {
+			b.t.Errorf("reads = %d, want 3", len(reads))
+		}
+	})
+}

@@ -181,8 +181,9 @@ func (r *runner) read(ctx context.Context, now time.Time) bool {
 	if busy := c.busy(); !busy && now.Before(c.nextPoll()) {
 		return false
 	}
-	comparing := c.session.comparing
+	comparing := c.session.comparing != nil
 	worked, err := c.read(ctx, due)
+	comparing = comparing || c.session != nil && c.session.comparing != nil
 	switch {
 	case err != nil:
 		c.failed(ctx, err)
@@ -190,7 +191,7 @@ func (r *runner) read(ctx context.Context, now time.Time) bool {
 		r.readTries++
 	case !worked && c.busy() && c.session.readable():
 		r.readAt = time.Now().Add(shortestPause)
-	case comparing != nil: // nobody waits for a comparison: the main system has half of the time to itself
+	case comparing: // nobody waits for a comparison: the main system has half of the time to itself
 		r.readAt = time.Now().Add(time.Since(now))
 	default:
 		r.readTries = 0
