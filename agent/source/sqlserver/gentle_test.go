@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,8 +24,9 @@ import (
 // portal is a receiver that has what it is sent at once.
 type portal struct {
 	capture.Receiver // what a stream that is followed does not use
-	applied          protocol.Seq
-	statuses         []protocol.AgentStatus
+	applied          atomic.Int64
+	mu               sync.Mutex
+	status           protocol.AgentStatus // of the last check-in
 	state            source.State
 }
 
@@ -39,18 +42,28 @@ func (p *portal) kinds() (list []protocol.KindStatus) {
 }
 
 func (p *portal) Batch(_ context.Context, h protocol.StreamHeader, _ []byte) (protocol.BatchAnswer, error) {
-	p.applied = h.Seq
+	p.applied.Store(int64(h.Seq))
 	return protocol.BatchAnswer{AppliedSeq: h.Seq}, nil
 }
 
 func (p *portal) CheckIn(ctx context.Context, r protocol.CheckInRequest) (protocol.CheckInAnswer, error) {
-	p.statuses = append(p.statuses, r.Status)
+	p.mu.Lock()
+	p.status = r.Status
+	p.mu.Unlock()
 	select {
 	case <-ctx.Done():
 	case <-time.After(time.Duration(r.WaitMillis) * time.Millisecond):
 	}
-	return protocol.CheckInAnswer{Gen: r.Gen, AppliedSeq: p.applied, Enqueued: p.applied, Kinds: p.kinds(),
+	applied := protocol.Seq(p.applied.Load())
+	return protocol.CheckInAnswer{Gen: r.Gen, AppliedSeq: applied, Enqueued: applied, Kinds: p.kinds(),
 		Lineage: p.state.Lineage, Position: p.state.Position}, nil
+}
+
+// told returns what the last check-in said.
+func (p *portal) told() protocol.AgentStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
 }
 
 // follow runs capture on a source, on a fake clock: once the stream is followed each step happens, and then a while passes.
@@ -117,7 +130,7 @@ func TestTroubleIsWaitedOut(t *testing.T) {
 					}
 				}
 				p := s.follow(t, src, time.Hour, refuse, func(p *portal) {
-					last := p.statuses[len(p.statuses)-1]
+					last := p.told()
 					if last.Code != tt.code || last.State != "failing" || !strings.Contains(last.Error, "main system database") {
 						t.Errorf("status = %s %s %q, want %s", last.State, last.Code, last.Error, tt.code)
 					}
@@ -137,7 +150,7 @@ func TestTroubleIsWaitedOut(t *testing.T) {
 				if longest := pauses[len(pauses)-1]; longest < 2*time.Minute || len(slices.Compact(pauses)) < len(tries)-3 {
 					t.Errorf("pauses %v, want them to grow, none like another", pauses)
 				}
-				if last := p.statuses[len(p.statuses)-1]; last.Code != "" || last.State != "following" {
+				if last := p.told(); last.Code != "" || last.State != "following" {
 					t.Errorf("afterwards: %+v", last)
 				}
 			})
@@ -172,8 +185,8 @@ func TestAThousandPolls(t *testing.T) {
 		}
 		src := s.source(t, fakePlan)
 		p := s.follow(t, src, 40*time.Minute, func(*portal) {})
-		if polls < 1000 || p.applied < 900 {
-			t.Errorf("%d polls, %d batches, want 1,000", polls, p.applied)
+		if polls < 1000 || p.applied.Load() < 900 {
+			t.Errorf("%d polls, %d batches, want 1,000", polls, p.applied.Load())
 		}
 		if len(texts) > 16 {
 			t.Errorf("%d statement texts", len(texts))
