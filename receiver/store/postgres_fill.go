@@ -10,6 +10,16 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
+// clear deletes by place: see isStored.
+func (t *copyTx) clear(ctx context.Context, st *Stage, w writing) error {
+	places, args := st.stored("ctid", Stream{Tenant: w.tenant, ID: w.stream}, 2*len(st.upserted))
+	query := "DELETE FROM " + tableName(w.kind) + " AS r WHERE r.ctid = ANY (ARRAY(" + places + "))" //nolint:gosec // names of the catalogue and parameters
+	if _, err := t.sqlTx.ExecContext(ctx, query, postgres{}.replan(args...)...); err != nil {
+		return fmt.Errorf("clear a range of keys: %w", err)
+	}
+	return nil
+}
+
 // fill copies straight into the record table: half the work of copying to a staging table and inserting from there, as
 // COPY writes whole pages and needs no look for a conflict.
 func (t *copyTx) fill(ctx context.Context, rows stagedRows, w writing) (n int64, err error) {

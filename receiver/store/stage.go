@@ -25,6 +25,8 @@ type Stage struct {
 
 	upserted, removed []uint64         // key hashes in order
 	content           []uint64         // row hashes of the upserts
+	filled            []uint64         // masks of the upserts' filled fields
+	blankable         []int            // see the function
 	first, last       []protocol.Value // keys of the first and last upsert
 	kept              []uint64         // key hashes of rows that are there but could not be read
 }
@@ -38,7 +40,7 @@ type stagedRow struct {
 
 // NewStage returns an empty stage for rows of a schema that has passed [protocol.Schema.Check].
 func (s *Store) NewStage(schema *protocol.SectionSchema) *Stage {
-	st := &Stage{kind: schema.Record, key: keyPlaces(schema.Record), rows: s.dialect.newRows(schema.Record)}
+	st := &Stage{kind: schema.Record, key: keyPlaces(schema.Record), blankable: blankable(schema.Record), rows: s.dialect.newRows(schema.Record)}
 	for _, f := range schema.Record.Fields {
 		place := -1
 		for i, sent := range schema.Fields {
@@ -75,7 +77,7 @@ func (st *Stage) Upsert(r *protocol.DecodedRow) error {
 		st.row.cells[i] = v
 	}
 	st.stamp(r)
-	st.upserted, st.content = append(st.upserted, r.KeyHash), append(st.content, r.RowHash)
+	st.upserted, st.content, st.filled = append(st.upserted, r.KeyHash), append(st.content, r.RowHash), append(st.filled, st.maskOf())
 	st.last = st.last[:0]
 	for _, place := range st.key {
 		st.last = append(st.last, st.row.cells[place])

@@ -15,8 +15,9 @@ const fewRows = 64
 
 // upsert writes the staged rows that differ from what is stored. Chunks of a snapshot come in key order, so a look at
 // one range of the table says much for a quarter of what offering the rows costs: which of them are there already, or
-// that the range is empty, so that it can be filled. Rows it cannot judge, because the table sorts otherwise or holds
-// much more in the range, are all offered: that decides by itself, as ever. A filled range has nothing to keep.
+// that the range is empty, or holds only what the stage replaces without emptying a field, so that it can be filled anew.
+// Rows it cannot judge, because the table sorts otherwise or holds much more in the range, are all offered: that decides by
+// itself, as ever. A range that is filled has nothing to keep.
 func (tx *StreamTx) upsert(ctx context.Context, st *Stage, w writing) (written, kept int64, err error) {
 	rows := st.rows
 	if w.snapshot != 0 && !w.repeated && len(st.upserted) >= fewRows {
@@ -30,8 +31,8 @@ func (tx *StreamTx) upsert(ctx context.Context, st *Stage, w writing) (written, 
 			if rows = rows.without(known); rows.upserts() == 0 {
 				return 0, 0, nil
 			}
-		case held.rows == 0 && rows.removes() == 0:
-			n, ok, err := tx.fill(ctx, rows, w)
+		case rows.removes() == 0:
+			n, ok, err := tx.fill(ctx, st, w, held.rows > 0)
 			if ok || err != nil {
 				return n, 0, err
 			}
@@ -43,29 +44,6 @@ func (tx *StreamTx) upsert(ctx context.Context, st *Stage, w writing) (written, 
 	}
 	kept, err = tx.bulk.blanked(ctx, rows, w)
 	return written, kept, err
-}
-
-// fill writes all of a stage into its empty range of the table. Nothing was done, and ok is false, when the database has
-// no way that is faster than an upsert, or when a row of the stage turned out to be stored outside of the range.
-func (tx *StreamTx) fill(ctx context.Context, rows stagedRows, w writing) (n int64, ok bool, err error) {
-	bulk, ok := tx.bulk.(filler)
-	if !ok {
-		return 0, false, nil
-	}
-	err = tx.Attempt(ctx, func() error {
-		n, err = bulk.fill(ctx, rows, w)
-		return err
-	})
-	if tx.store.dialect.unique(err) {
-		return 0, false, nil
-	}
-	return n, err == nil, err
-}
-
-// filler is a bulkTx that inserts much faster than it upserts.
-type filler interface {
-	// fill inserts staged rows; one that is stored is an error.
-	fill(ctx context.Context, rows stagedRows, w writing) (int64, error)
 }
 
 // ranged is what the table holds from a stage's first key to its last.

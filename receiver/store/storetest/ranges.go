@@ -33,6 +33,7 @@ func ranges(t *testing.T, o Opened) {
 		"a range of which every row changed":                     {slices.Concat(before, beside), chunk, store.Applied{Changed: rows}},
 		"a range that holds some of the rows":                    {before[10:20], chunk, store.Applied{Changed: rows}},
 		"a row that the chunk does not name stays":               {append(before, dept("050-1", "Gammel")), chunk, store.Applied{Changed: rows}},
+		"a row that holds nothing, and is not named, stays":      {append(before, dept("050-2", "")), chunk, store.Applied{Changed: rows}},
 		"rows that are stored outside of an empty range":         {before, turned, store.Applied{Changed: rows}},
 		"one row that is stored outside of an empty range":       {before[:1], chunk[1:], store.Applied{Changed: rows - 1}},
 		"rows that are stored as they are":                       {slices.Concat(chunk[:20], beside), chunk, store.Applied{Changed: rows - 20, Unchanged: 20}},
