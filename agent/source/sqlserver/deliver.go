@@ -271,6 +271,7 @@ func reportArgument(c column, v relational.Reported) any {
 // off, null where there must be a value, CHECK and FOREIGN KEY, duplicates.
 var valueNumbers = map[int32]string{
 	220: "a number is too large for its column", 232: "a number is too large for its column", 8115: "a number is too large for its column",
+	244: "a number is too large for its column", 246: "a number is not one", 247: "a value is not of its column's type",
 	8114: "a value is not of its column's type", 241: "a date or time is not one", 242: "a date or time is outside what its column holds",
 	245: "a value is not of its column's type", 248: "a number is too large for its column", 295: "a date or time is not one",
 	515: "a value is missing", 547: "a rule of the table forbids it", 2601: "the table has such a row already", 2627: "the table has such a row already",

@@ -288,7 +288,7 @@ func TestAProcedureTellsItsOutcome(t *testing.T) {
 		"refused":                             {outcome: []driver.Value{int64(1), int64(4), " for sent "}, want: "refused for sent"},
 		"refused without a word":              {outcome: []driver.Value{int64(1), int64(4), nil}, want: "refused procedure Koersel refused it with status 4"},
 		"refused, rolled back by itself":      {outcome: []driver.Value{int64(0), int64(4), "nej"}, want: "refused nej"},
-		"later":                               {outcome: []driver.Value{int64(1), int64(90), nil}, want: "come again later"},
+		"later":                               {outcome: []driver.Value{int64(1), int64(90), nil}, want: "asks for the report again later"},
 		"no status":                           {outcome: []driver.Value{int64(1), nil, nil}, want: "tells no status"},
 		"taken, but rolled back by itself":    {outcome: []driver.Value{int64(0), int64(0), nil}, want: "must leave ROLLBACK to its caller"},
 		"taken, and committed by itself":      {outcome: []driver.Value{int64(0), int64(0), nil}, kept: true, want: "stored"},

@@ -57,6 +57,18 @@ func classify(ctx context.Context, err error) error {
 	return err
 }
 
+// withoutValues returns err as it may leave the building: in the server's own words unless those quote a row.
+func withoutValues(err error) error {
+	var said mssql.Error
+	if !errors.As(err, &said) {
+		return err
+	}
+	if why, ok := valueNumbers[said.Number]; ok {
+		return fmt.Errorf("%s (%d)", why, said.Number)
+	}
+	return err
+}
+
 // lost reports whether the connection broke or could not be made.
 func lost(err error) bool {
 	var network net.Error

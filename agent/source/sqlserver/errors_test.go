@@ -46,7 +46,8 @@ func TestTroubleInTheMiddle(t *testing.T) {
 		"a connection that is reset":          {&net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, isGone},
 		"a stream that is none":               {mssql.StreamError{InnerError: errors.New("invalid token")}, isGone},
 		"a connection the driver gave up":     {driver.ErrBadConn, isGone},
-		"a value that cannot be converted":    {mssql.Error{Number: 245, Class: 16}, isKindError},
+		"a value that cannot be converted": {mssql.Error{Number: 245, Class: 16,
+			Message: "Conversion failed when converting the varchar value 'Salg' to data type int."}, isKindError},
 		"a division by zero in the plan":      {mssql.Error{Number: 8134, Class: 16}, isKindError},
 		"a column that went since the glance": {mssql.Error{Number: 207, Class: 16}, isKindError},
 	}
@@ -73,6 +74,9 @@ func TestTroubleInTheMiddle(t *testing.T) {
 			tx.Close()
 			// The other kind flows; a kind whose statement was refused says so at the next look.
 			state := s.look(t, src)
+			if told := state.Kinds["department"].Err; told != nil && strings.Contains(told.Error(), "Salg") {
+				t.Errorf("%v holds what a row holds", told)
+			}
 			if state.Kinds["place"].Err != nil || (state.Kinds["department"].Err != nil) != isKindError(err) {
 				t.Errorf("then department: %v, place: %v", state.Kinds["department"].Err, state.Kinds["place"].Err)
 			}

@@ -110,7 +110,7 @@ func (s *Source) judge(ctx context.Context, tx *sql.Tx, in *plan.Inbox, r protoc
 	case o.status.Int64 == 0:
 		return true, s.committed(ctx, tx, in, r)
 	case slices.Contains(p.Later, o.status.Int64):
-		return false, fmt.Errorf("%w: %s asks to come again later (status %d)", source.ErrBusy, in.Object(), o.status.Int64)
+		return false, fmt.Errorf("%w: %s, status %d", source.ErrLater, in.Object(), o.status.Int64)
 	}
 	message := strings.ToValidUTF8(strings.TrimSpace(o.message.String), "")
 	if runes := []rune(message); len(runes) > maxMessage {

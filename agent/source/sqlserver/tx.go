@@ -284,6 +284,7 @@ func (t *Tx) readError(ctx context.Context, l *layout, err error) error {
 	}
 	classified := classify(ctx, err)
 	if !passing(ctx, classified) {
+		err = withoutValues(err)
 		t.source.fail(l.kind.Record.Name, err)
 		return &source.KindError{Kind: l.kind.Record.Name, Err: err}
 	}
