@@ -73,6 +73,7 @@ type Config struct {
 	// kind again to find what differs; 0 means 512 Ki.
 	CompareRows int
 	BatchRows   int // rows in a batch, at most and by default protocol.MaxBatchRows
+	Uploads     int // documents on their way at once; 0 means 4: one costs two round trips and little else
 
 	// Reports is handed the reports that wait for the main system, as the portal offered them. It returns
 	// when it has done what it can; what stays unacknowledged is offered again. Nil ignores reports.
@@ -121,6 +122,7 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 	cfg.Advance = cmp.Or(cfg.Advance, 15*time.Minute)
 	cfg.Deletes = cmp.Or(cfg.Deletes, 5*time.Minute)
 	cfg.CompareRows = cmp.Or(cfg.CompareRows, 512<<10)
+	cfg.Uploads = cmp.Or(cfg.Uploads, uploadsAtOnce)
 	cfg.BatchRows = min(cmp.Or(cfg.BatchRows, protocol.MaxBatchRows), protocol.MaxBatchRows)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	if cfg.ClockOffset == nil {
@@ -130,7 +132,7 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 	return &Capture{
 		src:      src,
 		recv:     recv,
-		uploads:  newUploads(recv),
+		uploads:  newUploads(recv, cfg.Uploads),
 		cfg:      cfg,
 		log:      cfg.Log.With("tenant", int64(cfg.Tenant), "stream", int64(cfg.Stream)),
 		planned:  planned,

@@ -14,8 +14,7 @@ import (
 const (
 	// uploadPatience bounds the upload of one document: the source's transaction is open meanwhile.
 	uploadPatience = time.Minute
-	// uploadsAtOnce is how many documents are on their way together: one costs two round trips and little else.
-	uploadsAtOnce = 4
+	uploadsAtOnce  = 4
 )
 
 // nameDocuments returns the row with the names of its documents in place of their content, in cells, which it reuses.
@@ -48,20 +47,21 @@ func (c *Capture) nameDocuments(k *kind, cells *[]protocol.Value, r *protocol.Ro
 // larger than the largest document may be. It belongs to one goroutine.
 type uploads struct {
 	recv  Receiver
+	limit int
 	room  *semaphore.Weighted // bytes
 	group *errgroup.Group     // nil when nothing is on its way
 	ctx   context.Context     //nolint:containedctx // of the group: an upload that fails ends the others
 }
 
-func newUploads(recv Receiver) *uploads {
-	return &uploads{recv: recv, room: semaphore.NewWeighted(protocol.MaxBlobBytes)}
+func newUploads(recv Receiver, limit int) *uploads {
+	return &uploads{recv: recv, limit: limit, room: semaphore.NewWeighted(protocol.MaxBlobBytes)}
 }
 
 // start sends a document, after waiting for room. Its error, and that of any before it, is wait's.
 func (u *uploads) start(ctx context.Context, kind string, content []byte) error {
 	if u.group == nil {
 		u.group, u.ctx = errgroup.WithContext(ctx)
-		u.group.SetLimit(uploadsAtOnce)
+		u.group.SetLimit(u.limit)
 	}
 	size := int64(len(content))
 	if err := u.room.Acquire(u.ctx, size); err != nil {

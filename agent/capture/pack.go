@@ -34,7 +34,6 @@ func (c *Capture) pack(st source.State, batches, bytes int) *packer {
 	if c.enc.Rows() > 0 {
 		c.enc = protocol.NewEncoder() // rows of a cut or chunk that was given up
 	}
-	_ = c.uploads.wait() // and its documents
 	return &packer{c: c, at: st.At.UnixMilli(), batches: batches, bytes: bytes, sizes: map[*kind]int{}, head: protocol.Header{
 		StreamHeader: protocol.StreamHeader{Tenant: c.cfg.Tenant, Stream: c.cfg.Stream, Gen: s.gen, Seq: s.next},
 		Lineage:      st.Lineage,

@@ -22,6 +22,7 @@ func (c *Capture) read(ctx context.Context, due func(order int) bool) (worked bo
 			err = &sourceError{fmt.Errorf("end the look at the main system: %w", cerr)}
 		}
 	}()
+	defer func() { _ = c.uploads.wait() }() // documents of rows that were given up
 	st := tx.State()
 	rebase, err := c.judge(ctx, st)
 	if err != nil {

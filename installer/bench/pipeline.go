@@ -209,8 +209,8 @@ func (r *run) awaitBackends(ctx context.Context) error {
 	}
 	return r.servers.postgres.Await(ctx, func(context.Context) (bool, error) {
 		for _, pid := range childrenOf(r.servers.postgres.Pid()) {
-			if strings.HasPrefix(titleOf(pid), "postgres: "+databaseUser) {
-				return false, nil
+			if title := titleOf(pid); title == "" || strings.HasPrefix(title, "postgres: "+databaseUser) {
+				return false, nil // of one that has ended the server has not taken note yet
 			}
 		}
 		return true, nil

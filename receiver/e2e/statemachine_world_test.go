@@ -176,7 +176,7 @@ func (c *company) startAgent() error {
 	a := &agent{source: src, client: client}
 	a.capture = capture.New(src, client, capture.Config{
 		Tenant: c.id.Tenant, Stream: c.id.Stream, Plan: c.main.plan.Hash(), Reports: a.deliver,
-		BatchRows: batchRows, Advance: time.Millisecond, Stall: stall, Log: testLog(),
+		BatchRows: batchRows, Uploads: 1, Advance: time.Millisecond, Stall: stall, Log: testLog(),
 	})
 	c.agents = append(c.agents, a)
 	return nil
