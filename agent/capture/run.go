@@ -210,36 +210,44 @@ func (c *Capture) nextPoll() time.Time {
 	return next
 }
 
-// receive takes one answer. It waits for one until the next thing is due, unless hurry.
+// receive takes the answers that are here. It waits for one until the next thing is due, unless hurry.
 func (r *runner) receive(ctx context.Context, hurry bool) {
 	var wait time.Duration
 	switch {
-	case len(r.batches)+len(r.checked)+len(r.polled)+len(r.told) > 0:
+	case r.here():
 		wait = time.Hour // what is here goes before what is due: the next batch must not wait for another read
 	case !hurry:
 		wait = max(0, time.Until(r.due()))
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case b := <-r.batches:
-		r.sending = false
-		r.sendAt = time.Now().Add(r.c.sent(ctx, b.asking, b.batch, b.answer, b.err))
-	case a := <-r.checked:
-		r.pollAt = time.Now().Add(r.heard(ctx, a))
-	case <-r.polled:
+	for first := true; first || r.here(); first = false {
 		select {
-		case a := <-r.checked: // came first, and was passed over by chance
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case b := <-r.batches:
+			r.sending = false
+			r.sendAt = time.Now().Add(r.c.sent(ctx, b.asking, b.batch, b.answer, b.err))
+		case a := <-r.checked:
 			r.pollAt = time.Now().Add(r.heard(ctx, a))
-		default:
+		case <-r.polled:
+			select {
+			case a := <-r.checked: // came first, and was passed over by chance
+				r.pollAt = time.Now().Add(r.heard(ctx, a))
+			default:
+			}
+			r.polling = false
+		case t := <-r.told:
+			r.answered(ctx, t)
+		case <-r.c.verifier.nudge:
 		}
-		r.polling = false
-	case t := <-r.told:
-		r.answered(ctx, t)
-	case <-r.c.verifier.nudge:
 	}
+}
+
+// here reports whether an answer waits to be taken.
+func (r *runner) here() bool {
+	return len(r.batches)+len(r.checked)+len(r.polled)+len(r.told) > 0
 }
 
 // due returns when a turn is worth doing although no answer came.
