@@ -3,6 +3,7 @@ package sourcetest
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/google/go-cmp/cmp"
@@ -118,6 +119,33 @@ var changePromises = map[string]func(*mainSystem){
 		})
 		if want := []protocol.Op{protocol.Update, protocol.Delete}; err != nil || !cmp.Equal(ops, want) {
 			m.Errorf("ByKey = %v, %v, want %v", ops, err, want)
+		}
+	},
+	"of many keys each is answered, and one that is asked for twice is not gone the second time": func(m *mainSystem) {
+		tx := m.begin()
+		k := kindOf(m.source, "department")
+		var keys [][]protocol.Value
+		for i := range 121 {
+			keys = append(keys, []protocol.Value{protocol.TextValue(strconv.Itoa(i))})
+		}
+		keys = append(keys, keys[2], keys[1], keys[2])
+		got := map[string]protocol.Op{}
+		err := tx.ByKey(m.Context(), "department", keys, func(r *protocol.Row) error {
+			key, _ := spell(k, r)
+			if op, told := got[key]; told && op != r.Op {
+				m.Errorf("department %s is %v and %v", key, op, r.Op)
+			}
+			got[key] = r.Op
+			return nil
+		})
+		there := 0
+		for _, op := range got {
+			if op == protocol.Update {
+				there++
+			}
+		}
+		if err != nil || len(got) != 121 || there != 2 || got[`"1"`] != protocol.Update || got[`"2"`] != protocol.Update {
+			m.Errorf("ByKey: %v, %d keys answered, %d rows, want 121 and departments 1 and 2", err, len(got), there)
 		}
 	},
 	"a row that cannot be converted is left out, counted, and comes when mended": badRow,

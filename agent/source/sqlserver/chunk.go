@@ -7,12 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"time"
 
-	"lessor.dk/portalsync/agent/source/cell"
-	"lessor.dk/portalsync/agent/source/relational"
 	"lessor.dk/portalsync/protocol"
-	"lessor.dk/portalsync/protocol/record"
 )
 
 // Chunk yields up to limit rows after the cursor in the order of the table's primary key, a row that cannot be converted
@@ -62,74 +58,6 @@ func (t *Tx) Chunk(ctx context.Context, kind string, after []byte, limit int, yi
 		}
 	}
 	return last, rows < limit, nil
-}
-
-// ByKey yields the current row of each record key, a Delete when there is none, or a Keep when it cannot be converted.
-func (t *Tx) ByKey(ctx context.Context, kind string, keys [][]protocol.Value, yield func(*protocol.Row) error) error {
-	l, r, err := t.open(kind)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if err := r.CheckKey(key); err != nil {
-			return err
-		}
-	}
-	step := 1
-	if len(l.statements.byKeyArgs) == 0 {
-		step = max(1, len(keys)) // every look reads the whole table, so there is one for all
-	}
-	for ; len(keys) > 0; keys = keys[min(step, len(keys)):] {
-		if err := t.byKey(ctx, l, r, keys[:step], yield); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *Tx) byKey(ctx context.Context, l *layout, r *relational.Rows, keys [][]protocol.Value, yield func(*protocol.Row) error) error {
-	s := &l.statements
-	args := make([]any, len(s.byKeyArgs))
-	for i, place := range s.byKeyArgs {
-		args[i] = l.keyArgument(place, keys[0][place])
-	}
-	found := make([]bool, len(keys))
-	err := t.scan(ctx, l, s.byKey, args, l.selected(), func(_, dest []driver.Value) error {
-		if !r.Key(dest) {
-			return nil
-		}
-		for i := range keys {
-			if !r.Is(keys[i]) {
-				continue
-			}
-			found[i] = true
-			if r.Update(dest) || r.Keep(dest) {
-				return yield(r.Row())
-			}
-			return nil
-		}
-		return nil
-	})
-	for i := 0; i < len(keys) && err == nil; i++ {
-		if !found[i] {
-			r.DeleteOf(keys[i])
-			err = yield(r.Row())
-		}
-	}
-	return err
-}
-
-// keyArgument returns a record key's value as the parameter by which rows are sought.
-func (l *layout) keyArgument(place int, v protocol.Value) any {
-	for _, f := range l.kind.Fields {
-		if f.Name == l.kind.Record.Key[place] && v.Kind == protocol.Int {
-			if f.Type == record.Date {
-				return parameter(cell.Format(f.Field, v, time.UTC) + "T00:00:00")
-			}
-			return parameter(fmt.Sprint(v.N))
-		}
-	}
-	return parameter(v.S)
 }
 
 // errCursor reports a cursor that this package did not write, that was damaged, or that belongs to another key.

@@ -125,13 +125,14 @@ func (s *statements) parameters(keys int) string {
 // try has the server compile every statement of the kind and looks at the types of what the plan's SQL makes. It returns
 // what the server does not accept.
 func (c *catalog) try(ctx context.Context, b *builder, s *statements) ([]error, error) {
-	byKey := make([]string, max(1, len(s.byKeyArgs)))
+	byKey := make([]string, max(1, keysAtOnce*len(s.byKeyArgs)))
 	for i := range byKey {
 		byKey[i] = "@p" + strconv.Itoa(i+1) + " nvarchar(max)"
 	}
+	one := byKey[:max(1, len(s.byKeyArgs))]
 	changes := "@p1 bigint, @p2 bigint"
 	texts := []struct{ statement, parameters string }{
-		{s.first, "@p1 bigint"}, {s.next[len(s.next)-1], s.parameters(len(s.key))}, {s.byKey, strings.Join(byKey, ", ")},
+		{s.first, "@p1 bigint"}, {s.next[len(s.next)-1], s.parameters(len(s.key))}, {s.byKey, strings.Join(one, ", ")}, {s.byKeys, strings.Join(byKey, ", ")},
 		{s.upserts, changes}, {s.deletes, changes}, {s.count, changes},
 	}
 	for i, t := range texts {

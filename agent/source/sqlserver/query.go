@@ -7,7 +7,6 @@ import (
 
 	"lessor.dk/portalsync/agent/plan"
 	"lessor.dk/portalsync/agent/source/relational"
-	"lessor.dk/portalsync/protocol/record"
 )
 
 // statements are one kind's SQL texts. Their columns stand in the order of the kind's schema.
@@ -20,16 +19,17 @@ import (
 //	          in column i, so that each is one seek. A single comparison of all columns would read every row of the
 //	          first column's value again in each chunk
 //	byKey     rows that may have a record key @p1…; which have it is decided on the converted values
+//	byKeys    the same of [keysAtOnce] record keys, one after another; empty where no column narrows byKey
 type statements struct {
-	upserts, deletes, count, first, byKey string
-	next                                  []string
+	upserts, deletes, count, first, byKey, byKeys string
+	next                                          []string
 
 	relational.Selection
 
 	key       []column // the columns that order rows
 	keyPlaces []int    // place among the selected columns of each key column
-	selected  int      // number of selected columns in upserts, first, next and byKey
-	byKeyArgs []int    // places in the record's key of the parameters of byKey
+	selected  int      // number of selected columns in upserts, first, next, byKey and byKeys
+	byKeyArgs []int    // places in the record's key of the parameters of byKey, and of each key in byKeys
 }
 
 // The names that statements add beside the plan's aliases, which cannot begin so.
@@ -95,7 +95,7 @@ func (b *builder) statements() statements {
 	if k.Mode == plan.ChangeTracking {
 		s.deletes = b.deletes(from, joins, filter)
 	}
-	b.pieces(&s, columns, "\nFROM   "+from+joins, filter)
+	b.pieces(&s, columns, from+joins, filter)
 	return s
 }
 
@@ -110,7 +110,7 @@ func (b *builder) pieces(s *statements, columns, from, filter string) {
 			present += "\nAND    " + name + " IS NOT NULL"
 		}
 	}
-	rows := "SELECT TOP (@p1) " + columns + from + "\nWHERE  "
+	rows := "SELECT TOP (@p1) " + columns + "\nFROM   " + from + "\nWHERE  "
 	tail := present + filter + "\nORDER  BY " + strings.Join(ordered, ", ") + gently
 	s.first = rows + "1 = 1" + tail
 	for i := range b.key {
@@ -124,7 +124,7 @@ func (b *builder) pieces(s *statements, columns, from, filter string) {
 		}
 		s.next = append(s.next, rows+strings.Join(conditions, " AND ")+tail)
 	}
-	s.byKey = "SELECT " + columns + from + "\nWHERE  " + b.narrow(s) + present + filter + gently
+	b.byKey(s, columns, from, present+filter)
 }
 
 // expression returns a field's SQL, empty for a constant.
@@ -214,38 +214,4 @@ func (b *builder) operand(j plan.Join, on plan.On) string {
 		return c.typed(value)
 	}
 	return value
-}
-
-// narrow returns a condition that every row with the record key @p1… fulfils, as tight as indexes allow. A key field
-// made by an expression is compared by its value only.
-func (b *builder) narrow(s *statements) string {
-	conditions := []string{"1 = 1"}
-	for i, name := range b.kind.Record.Key {
-		for _, f := range b.kind.Fields {
-			if f.Name != name || f.Expr != "" || f.Map != nil || f.Value != nil {
-				continue
-			}
-			c, ok := b.tables[b.kind.TableOf(f.Column.Alias)].column(f.Column.Column)
-			if !ok || !narrows(f.Type, c) {
-				continue
-			}
-			s.byKeyArgs = append(s.byKeyArgs, i)
-			conditions = append(conditions, qualified(f.Column.Alias, f.Column.Column)+" = "+c.tried(fmt.Sprintf("@p%d", len(s.byKeyArgs))))
-		}
-	}
-	return strings.Join(conditions, "\nAND    ")
-}
-
-// narrows reports whether a record key's value can be turned back into the column's.
-func narrows(t record.Type, c column) bool {
-	switch t {
-	case record.Text:
-		return c.collation != "" || c.whole() && c.typ != "bit" || c.typ == "decimal" || c.typ == "numeric" || c.typ == "uniqueidentifier"
-	case record.Int:
-		return c.whole()
-	case record.Date:
-		return c.typ == "date" || c.typ == "datetime" || c.typ == "datetime2" || c.typ == "smalldatetime"
-	case record.Bool, record.Decimal, record.Time, record.Instant, record.Bytes, record.Document:
-	}
-	return false
 }

@@ -42,3 +42,15 @@ FROM   [dbo].[CRONUS Danmark A_S$Employee$437dbf0e-84ff-417a-965d-ed2bb9650972] 
 WHERE  1 = 1
 AND    e.[No_] = TRY_CAST(@p1 COLLATE Danish_Norwegian_CI_AS AS nvarchar(20))
 OPTION (MAXDOP 1)
+
+-- The rows that may have one of so many record keys: each key typed and collated as its column, so that each is one seek
+-- (trap 3); the same text for 2 keys and for 50 (trap 15). TRY_CAST: a key that is no value of the type has no row.
+SELECT e.[No_],
+       e.[Search ]] 'Name'],
+       e.[Status]
+FROM   (SELECT DISTINCT TRY_CAST(portalsync_o.portalsync_k1 COLLATE Danish_Norwegian_CI_AS AS nvarchar(20)) AS portalsync_k1
+        FROM   (VALUES (@p1), (@p2), (@p3), (@p4), (@p5), (@p6), (@p7), (@p8), (@p9), (@p10), (@p11), (@p12), (@p13), (@p14), (@p15), (@p16), (@p17), (@p18), (@p19), (@p20), (@p21), (@p22), (@p23), (@p24), (@p25), (@p26), (@p27), (@p28), (@p29), (@p30), (@p31), (@p32), (@p33), (@p34), (@p35), (@p36), (@p37), (@p38), (@p39), (@p40), (@p41), (@p42), (@p43), (@p44), (@p45), (@p46), (@p47), (@p48), (@p49), (@p50)) AS portalsync_o (portalsync_k1)) AS portalsync_c
+CROSS JOIN [dbo].[CRONUS Danmark A_S$Employee$437dbf0e-84ff-417a-965d-ed2bb9650972] AS e
+WHERE  1 = 1
+AND    e.[No_] = portalsync_c.portalsync_k1
+OPTION (MAXDOP 1)
