@@ -21,9 +21,10 @@ var layers = map[string][]string{
 	"agent/config":                       {},
 	"agent/daemon":                       {"protocol", "agent/capture", "agent/config", "agent/inbox", "agent/keystore", "agent/plan", "agent/push", "agent/mainsystem"},
 	"agent/doctor":                       {"protocol", "agent/config", "agent/daemon", "agent/keystore", "agent/plan", "agent/push", "agent/mainsystem"},
+	"agent/entra":                        {},
 	"agent/inbox":                        {"protocol", "agent/source"},
 	"agent/keystore":                     {"protocol"},
-	"agent/mainsystem":                   {"protocol", "agent/config", "agent/plan", "agent/source", "agent/source/sqlite", "agent/source/sqlserver", "agent/source/sqlserver/conformance"},
+	"agent/mainsystem":                   {"protocol", "agent/config", "agent/entra", "agent/plan", "agent/source", "agent/source/sqlite", "agent/source/sqlserver", "agent/source/sqlserver/conformance"},
 	"agent/plan":                         {"protocol", "protocol/record", "agent/source", "agent/source/cell"},
 	"agent/push":                         {"protocol"},
 	"agent/source":                       {"protocol", "protocol/record"},
@@ -94,6 +95,7 @@ var forTests = []string{"protocol/protocoltest", "receiver/store/storetest", "re
 // outside may be imported by these packages only, tests aside: a dependency stays behind one door.
 var outside = map[string][]string{
 	"crypto/hpke":                           {"protocol"},
+	"github.com/Azure/azure-sdk-for-go":     {"agent/entra"},
 	"github.com/alicebob/miniredis/v2":      {"receiver/queue"},
 	"github.com/cespare/xxhash/v2":          {"protocol"},
 	"github.com/gin-gonic/gin":              {"receiver/ingest", "receiver/web", "receiver/web/employee", "receiver/web/operations", "receiver/web/public", "receiver/web/ui"},

@@ -54,6 +54,7 @@ type MainSystem struct {
 	TrustServer  bool   `yaml:"trust_server_certificate"`
 	CA           string `yaml:"ca"`
 	BudgetText   string `yaml:"budget"`
+	Entra        Entra  `yaml:"entra"`
 
 	// Budget is what BudgetText says, of each minute; 0 is no limit.
 	Budget time.Duration `yaml:"-"`
@@ -89,6 +90,13 @@ func Settings() []Setting {
 		{"main_system.password_file", "path of a file that holds nothing but the login's password", "PORTALSYNC_MAIN_SYSTEM_PASSWORD of the environment"},
 		{"main_system.trust_server_certificate", "true accepts whatever certificate the server shows, so that somebody in between could read along; better give ca", "false"},
 		{"main_system.ca", "path of the certificate in PEM that signed the server's, or is the server's own", "the system's certificates"},
+		{"main_system.entra.tenant", "id of the Entra ID directory in which the agent logs in to SQL Server", ""},
+		{"main_system.entra.client", "id of the application; of a managed identity, when it is not the machine's own", ""},
+		{"main_system.entra.secret_file", "path of a file that holds nothing but the application's secret", ""},
+		{"main_system.entra.certificate_file", "path of a file with the application's certificate and its key, in PEM", ""},
+		{"main_system.entra.managed_identity", "true logs in as the Azure machine that the agent runs on", "false"},
+		{"main_system.entra.authority", "address of the login of another cloud than the public one", "https://login.microsoftonline.com/"},
+		{"main_system.entra.scope", "what the token is for, in another cloud than the public one", "https://database.windows.net/.default"},
 		{"main_system.budget", "how much time of the server's the reads may take in each minute, such as 10s", "no limit"},
 		{"plan", "path of the plan: which tables and columns leave the building", "plan.yaml"},
 		{"state", "directory of the agent's keys; it holds no payroll data", "state"},
@@ -163,6 +171,8 @@ func (c *Config) fill() {
 	c.ExtraCA = within(dir, c.ExtraCA, "")
 	c.MainSystem.SQLite = within(dir, c.MainSystem.SQLite, "")
 	c.MainSystem.PasswordFile = within(dir, c.MainSystem.PasswordFile, "")
+	c.MainSystem.Entra.SecretFile = within(dir, c.MainSystem.Entra.SecretFile, "")
+	c.MainSystem.Entra.CertificateFile = within(dir, c.MainSystem.Entra.CertificateFile, "")
 	c.MainSystem.CA = within(dir, c.MainSystem.CA, "")
 	c.PollText = cmp.Or(c.PollText, "2s")
 	c.DeletesText = cmp.Or(c.DeletesText, "5m")

@@ -11,31 +11,39 @@ import (
 
 const good = "receiver: https://portal.example\nmain_system:\n  sqlite: main.db\n"
 
+const entraGood = "receiver: https://x\nmain_system:\n  sqlserver: sqlserver://h?database=d\n  entra: {tenant: t, client: c, secret_file: s}\n"
+
 func TestLoad(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
-		"the least there must be": {text: good},
-		"an unknown setting":      {text: good + "pol: 2s\n", want: "agent.yaml:4: pol is not a setting"},
-		"an unknown inner one":    {text: good + "log:\n  levle: info\n", want: "agent.yaml:5: levle is not a setting"},
-		"no receiver":             {text: "main_system: {sqlite: x}\n", want: "agent.yaml: receiver is not set"},
-		"a receiver without TLS":  {text: strings.Replace(good, "https", "http", 1), want: `receiver "http://portal.example" is not an address`},
-		"no main system":          {text: "receiver: https://x\n", want: "main_system is not set"},
-		"two main systems":        {text: good + "  sqlserver: sqlserver://h?database=d\n", want: "main_system names two databases"},
-		"no address":              {text: strings.Replace(good, "sqlite: main.db", "sqlserver: 'Server=h;Password=hemmelig'", 1), want: "main_system.sqlserver is not an address"},
-		"no database":             {text: strings.Replace(good, "sqlite: main.db", "sqlserver: sqlserver://h", 1), want: "main_system.sqlserver is not an address"},
-		"trust and a certificate": {text: good + "  trust_server_certificate: true\n  ca: x.pem\n", want: "keep ca and remove trust_server_certificate"},
-		"more than a minute":      {text: good + "  budget: 2m\n", want: `main_system.budget "2m" is not a part of a minute`},
-		"a word for a duration":   {text: good + "poll: often\n", want: `agent.yaml: poll "often" is not an interval`},
-		"deletes too often":       {text: good + "deletes: 2ms\n", want: `deletes "2ms" is not an interval between 1s and 24h`},
-		"a poll too short":        {text: good + "poll: 1ms\n", want: `poll "1ms" is not an interval`},
-		"a night over midnight":   {text: good + "verify: 23:30-04:00\n"},
-		"no verification":         {text: good + "verify: never\n"},
-		"a word for a time":       {text: good + "verify: at night\n", want: `verify "at night" is not a time of day`},
-		"an hour that is none":    {text: good + "verify: 23:30-24:30\n", want: `verify "23:30-24:30" is not a time of day`},
-		"a window that is empty":  {text: good + "verify: 03:00-03:00\n", want: `verify "03:00-03:00" is not a time of day`},
-		"a wrong level":           {text: good + "log: {level: loud}\n", want: `log.level "loud" is none of`},
-		"a wrong format":          {text: good + "log: {format: xml}\n", want: `log.format "xml" is neither`},
-		"a key given twice":       {text: good + "receiver: https://y\n", want: "agent.yaml:4: "},
-		"not YAML":                {text: "receiver: [", want: "agent.yaml:1: "},
+		"the least there must be":             {text: good},
+		"an unknown setting":                  {text: good + "pol: 2s\n", want: "agent.yaml:4: pol is not a setting"},
+		"an unknown inner one":                {text: good + "log:\n  levle: info\n", want: "agent.yaml:5: levle is not a setting"},
+		"no receiver":                         {text: "main_system: {sqlite: x}\n", want: "agent.yaml: receiver is not set"},
+		"a receiver without TLS":              {text: strings.Replace(good, "https", "http", 1), want: `receiver "http://portal.example" is not an address`},
+		"no main system":                      {text: "receiver: https://x\n", want: "main_system is not set"},
+		"two main systems":                    {text: good + "  sqlserver: sqlserver://h?database=d\n", want: "main_system names two databases"},
+		"no address":                          {text: strings.Replace(good, "sqlite: main.db", "sqlserver: 'Server=h;Password=hemmelig'", 1), want: "main_system.sqlserver is not an address"},
+		"no database":                         {text: strings.Replace(good, "sqlite: main.db", "sqlserver: sqlserver://h", 1), want: "main_system.sqlserver is not an address"},
+		"trust and a certificate":             {text: good + "  trust_server_certificate: true\n  ca: x.pem\n", want: "keep ca and remove trust_server_certificate"},
+		"a login and Entra ID":                {text: entraGood + "  password_file: p\n", want: "main_system has both a login and entra"},
+		"a login in the address and Entra ID": {text: strings.Replace(entraGood, "//h", "//u:p@h", 1), want: "main_system has both a login and entra"},
+		"Entra ID":                            {text: entraGood},
+		"two ways of Entra ID":                {text: strings.Replace(entraGood, "client: c", "client: c, managed_identity: true", 1), want: "needs one way to log in"},
+		"Entra ID for nobody":                 {text: strings.Replace(entraGood, "client: c, ", "", 1), want: "names no application"},
+		"an authority without TLS":            {text: strings.Replace(entraGood, "client: c", "client: c, authority: 'http://x'", 1), want: "main_system.entra.authority is not an address"},
+		"more than a minute":                  {text: good + "  budget: 2m\n", want: `main_system.budget "2m" is not a part of a minute`},
+		"a word for a duration":               {text: good + "poll: often\n", want: `agent.yaml: poll "often" is not an interval`},
+		"deletes too often":                   {text: good + "deletes: 2ms\n", want: `deletes "2ms" is not an interval between 1s and 24h`},
+		"a poll too short":                    {text: good + "poll: 1ms\n", want: `poll "1ms" is not an interval`},
+		"a night over midnight":               {text: good + "verify: 23:30-04:00\n"},
+		"no verification":                     {text: good + "verify: never\n"},
+		"a word for a time":                   {text: good + "verify: at night\n", want: `verify "at night" is not a time of day`},
+		"an hour that is none":                {text: good + "verify: 23:30-24:30\n", want: `verify "23:30-24:30" is not a time of day`},
+		"a window that is empty":              {text: good + "verify: 03:00-03:00\n", want: `verify "03:00-03:00" is not a time of day`},
+		"a wrong level":                       {text: good + "log: {level: loud}\n", want: `log.level "loud" is none of`},
+		"a wrong format":                      {text: good + "log: {format: xml}\n", want: `log.format "xml" is neither`},
+		"a key given twice":                   {text: good + "receiver: https://y\n", want: "agent.yaml:4: "},
+		"not YAML":                            {text: "receiver: [", want: "agent.yaml:1: "},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -48,7 +56,7 @@ func TestLoad(t *testing.T) {
 			case tt.want == "" && err != nil:
 				t.Fatalf("Load = %v", err)
 			case tt.want == "":
-				if !filepath.IsAbs(c.MainSystem.SQLite) || c.Poll == 0 || c.Log.Level != "info" {
+				if !filepath.IsAbs(c.MainSystem.SQLite+c.MainSystem.Entra.SecretFile) || c.Poll == 0 || c.Log.Level != "info" {
 					t.Errorf("Load = %+v, want absolute paths and defaults", c)
 				}
 			case err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n"):

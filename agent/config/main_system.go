@@ -29,6 +29,9 @@ func (m *MainSystem) check() (err error) {
 			return errors.New("main_system.sqlserver is not an address: write sqlserver://LOGIN@HOST:PORT?database=NAME, with signs such as \\ and @ in the login as %5C and %40")
 		}
 	}
+	if err := m.checkEntra(); err != nil {
+		return err
+	}
 	if m.BudgetText == "" {
 		return nil
 	}

@@ -35,7 +35,11 @@ func Survey(ctx context.Context, cfg *config.Config, p *plan.Plan, yield func(Fi
 	if err != nil {
 		return fmt.Errorf("%s: %w", cfg.File, err)
 	}
-	sqlserver.Survey(ctx, address, p, settings(cfg), yield)
+	own, err := settings(cfg)
+	if err != nil {
+		return err
+	}
+	sqlserver.Survey(ctx, address, p, own, yield)
 	return nil
 }
 
@@ -45,6 +49,13 @@ func SetupScript(cfg *config.Config, p *plan.Plan, account string, undo bool) (s
 	address := cfg.MainSystem.SQLServer
 	if address == "" {
 		return "", errOnlyServer
+	}
+	if cfg.MainSystem.Entra.On() {
+		if account == "" {
+			return "", errors.New("the agent logs in through Entra ID: say with --account which application or managed identity it is, by its name")
+		}
+		a := sqlserver.Account{Name: account, Entra: true}
+		return sqlserver.SetupScript(sqlserver.Database(address), a, p, undo), nil
 	}
 	a, err := sqlserver.AccountOf(address, account)
 	if err != nil {
@@ -62,15 +73,13 @@ func OpenMaintenance(cfg *config.Config, p *plan.Plan) (*Maintenance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.File, err)
 	}
-	m, err := sqlserver.OpenMaintenance(address, p, settings(cfg))
+	own, err := settings(cfg)
+	if err != nil {
+		return nil, err
+	}
+	m, err := sqlserver.OpenMaintenance(address, p, own)
 	if err != nil {
 		return nil, fmt.Errorf("%s: main_system.sqlserver: %w", cfg.File, err)
 	}
 	return m, nil
-}
-
-// settings is what the settings say of the connection.
-func settings(cfg *config.Config) sqlserver.Config {
-	m := &cfg.MainSystem
-	return sqlserver.Config{Budget: m.Budget, TrustServerCertificate: m.TrustServer, CA: m.CA}
 }

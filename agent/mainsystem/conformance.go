@@ -40,7 +40,11 @@ func Conformance(ctx context.Context, cfg *config.Config, database string, yield
 	if address, err = sqlserver.WithDatabase(address, database); err != nil {
 		return err
 	}
-	s, err := conformance.Open(ctx, address, settings(cfg))
+	own, err := settings(cfg)
+	if err != nil {
+		return err
+	}
+	s, err := conformance.Open(ctx, address, own)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,11 @@ func Open(cfg *config.Config, p *plan.Plan) (*System, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.File, err)
 	}
-	src, err := sqlserver.Open(address, p, settings(cfg))
+	own, err := settings(cfg)
+	if err != nil {
+		return nil, err
+	}
+	src, err := sqlserver.Open(address, p, own)
 	if err != nil {
 		return nil, fmt.Errorf("%s: main_system.sqlserver: %w", cfg.File, err)
 	}

@@ -17,6 +17,8 @@ type Account struct {
 	Name string
 	// Windows means that the server asks Windows who it is; else it asks for a password.
 	Windows bool
+	// Entra means that the server asks Entra ID who it is: the account is a user of the database without a login.
+	Entra bool
 }
 
 // AccountOf returns the account that an address names, or the given one: DOMAIN\NAME is a Windows account. Without
@@ -65,9 +67,13 @@ type step struct {
 func SetupScript(database string, account Account, p *plan.Plan, undo bool) string {
 	s := &setup{database: database, account: account}
 	list := needs(p)
-	s.login()
-	s.user()
-	s.lineage()
+	if account.Entra {
+		s.external()
+	} else {
+		s.login()
+		s.user()
+		s.lineage()
+	}
 	if tracks(list) {
 		s.tracking()
 	}
@@ -162,6 +168,16 @@ func (s *setup) user() {
 	s.steps = append(s.steps, step{
 		why:  "The login's user in this database. It belongs to no role.",
 		do:   once("SELECT 1 FROM sys.database_principals WHERE name = "+text(name), "CREATE USER "+quote(name)+" FOR LOGIN "+quote(name)+";", mark, name),
+		undo: "DROP USER " + quote(name) + ";", mark: mark,
+	})
+}
+
+// external makes the user of an application or managed identity of Entra ID, which has no login on the server.
+func (s *setup) external() {
+	name, mark := s.account.Name, markOf("user", "")
+	s.steps = append(s.steps, step{
+		why:  "The user of the agent's application or managed identity in Entra ID. Run this as an administrator who came in through Entra ID.",
+		do:   once("SELECT 1 FROM sys.database_principals WHERE name = "+text(name), "CREATE USER "+quote(name)+" FROM EXTERNAL PROVIDER;", mark, name),
 		undo: "DROP USER " + quote(name) + ";", mark: mark,
 	})
 }

@@ -50,6 +50,7 @@ func TestSetupScript(t *testing.T) {
 	}{
 		"setup-adventureworks":   {adventurePlan, "AdventureWorks2022", Account{Name: `FIRMA\portalsync$`, Windows: true}},
 		"setup-business-central": {businessCentralPlan, "Løn ] 'prod' $1", Account{Name: "O'Holm ]"}},
+		"setup-entra":            {viewPlan, "loen", Account{Name: "portalsync-agent", Entra: true}},
 		"setup-compare":          {viewPlan, "loen", Account{Name: "portalsync"}},
 	}
 	for name, tt := range tests {

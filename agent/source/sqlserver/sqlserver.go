@@ -50,6 +50,8 @@ type Config struct {
 	TrustServerCertificate bool
 	// CA is the path of the certificate in PEM that signed the server's, or is the server's own; empty trusts the system's.
 	CA string
+	// Token returns the token of Entra ID with which a connection logs in; nil logs in as the address says.
+	Token func(ctx context.Context) (string, error)
 	// Dial opens the connection instead of the driver; nil leaves it to the driver.
 	Dial mssql.Dialer
 }
@@ -91,12 +93,10 @@ const defaultLockTimeout = 5 * time.Second
 // Open prepares to read the database at an address, sqlserver://user:password@host:port?database=name. Without user and
 // password it is the Windows account of the program. Nothing is connected before Begin.
 func Open(address string, p *plan.Plan, cfg Config) (*Source, error) {
-	params, err := parameters(address, cfg)
+	c, err := connector(address, cfg)
 	if err != nil {
 		return nil, err
 	}
-	c := mssql.NewConnectorConfig(params)
-	c.Dialer = cfg.Dial
 	return newSource(c, p, cfg)
 }
 

@@ -59,11 +59,14 @@ func Survey(ctx context.Context, address string, p *plan.Plan, cfg Config, yield
 		yield(Finding{Check: "address", Code: CodeAddress, Sentence: err.Error() + "."})
 		return
 	}
-	c := mssql.NewConnectorConfig(params)
-	c.Dialer = cfg.Dial
+	c, err := connector(address, cfg)
+	if err != nil {
+		yield(Finding{Check: "address", Code: CodeAddress, Sentence: err.Error() + "."})
+		return
+	}
 	db := open(c, readSession, defaultLockTimeout)
 	defer db.Close()
-	s := &survey{plan: p, needs: needs(p), params: params, yield: yield}
+	s := &survey{plan: p, needs: needs(p), params: params, token: cfg.Token != nil, yield: yield}
 	s.run(ctx, db)
 }
 
@@ -72,6 +75,7 @@ type survey struct {
 	plan   *plan.Plan
 	needs  []need
 	params msdsn.Config
+	token  bool // the login is through Entra ID
 	yield  func(Finding)
 
 	q      querier
@@ -143,6 +147,8 @@ func (s *survey) refused(err error) Finding {
 	switch {
 	case strings.Contains(err.Error(), handshake):
 		f.Code, f.Sentence = CodeTLS, s.certificate(err)
+	case errors.Is(err, errNoToken):
+		f.Code, f.Sentence = CodeLogin, err.Error()+"."
 	case errors.As(err, &said):
 		f.Code, f.Sentence = CodeLogin, fmt.Sprintf("%s refuses the login %s: %s (%d). ", s.at(), s.login(), said.Message, said.Number)
 		switch said.Number {
@@ -166,6 +172,9 @@ func (s *survey) refused(err error) Finding {
 }
 
 func (s *survey) login() string {
+	if s.token {
+		return "through Entra ID"
+	}
 	if s.params.User == "" {
 		return "that is this program's Windows account"
 	}
@@ -191,6 +200,9 @@ func (s *survey) certificate(err error) string {
 // encryption says how the connection is protected.
 func (s *survey) encryption() {
 	const check = "connection"
+	if s.token {
+		s.fine(check, "The agent logs in to %s through Entra ID.", s.at())
+	}
 	switch {
 	case s.params.Encryption == msdsn.EncryptionOff || s.params.Encryption == msdsn.EncryptionDisabled:
 		s.note(check, CodeTrust, "", "%s answers, and nothing but the login is encrypted: remove encrypt from the address in main_system.sqlserver.", s.at())
