@@ -108,6 +108,7 @@ type Capture struct {
 
 	stepping bool // Step drives, which knows no intervals
 	verifier verifier
+	retry    chan struct{}           // somebody knows that the main system can be read again
 	outcomes []protocol.Verification // that operations was not told yet
 
 	status status
@@ -140,6 +141,7 @@ func New(src Source, recv Receiver, cfg Config) *Capture {
 		enc:      protocol.NewEncoder(),
 		maxRows:  cfg.BatchRows,
 		verifier: verifier{at: cfg.Verify.next(time.Now()), nudge: make(chan struct{}, 1)},
+		retry:    make(chan struct{}, 1),
 		status:   status{told: protocol.AgentStatus{State: stateStarting}, bad: badRows{}},
 	}
 }

@@ -40,6 +40,15 @@ func (c *Capture) Run(ctx context.Context) error {
 	return nil
 }
 
+// Retry has Run look at the main system at once instead of waiting after an error: somebody knows that what was in the way
+// is gone. It may be called from any goroutine.
+func (c *Capture) Retry() {
+	select {
+	case c.retry <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
 // runner is the state of Run: what is under way and when what may be tried again.
 type runner struct {
 	c *Capture
@@ -60,6 +69,8 @@ type runner struct {
 
 	openAt, readAt, sendAt, pollAt, askAt     time.Time
 	openTries, readTries, pollTries, askTries int
+
+	unseen bool // it is the main system that the last OPEN was held up by
 }
 
 type batchAnswer struct {
@@ -89,7 +100,7 @@ func (r *runner) follow() {
 		}
 	}
 	if r.c.session == nil && r.session != nil && r.c.opens > 1 {
-		r.openAt = time.Now().Add(pause(r.c.opens - 2))
+		r.openAt, r.unseen = time.Now().Add(pause(r.c.opens-2)), false
 	}
 	r.session = r.c.session
 	r.sendAt, r.readAt, r.pollAt, r.askAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
@@ -125,12 +136,20 @@ func (r *runner) open(ctx context.Context) bool {
 	err := r.c.open(ctx)
 	if err != nil {
 		r.c.failed(ctx, err)
-		r.openAt = time.Now().Add(pauseAfter(err, r.openTries))
+		r.openAt, r.unseen = time.Now().Add(pauseAfter(err, r.openTries)), errors.As(err, new(*sourceError))
 		r.openTries++
 		return false
 	}
 	r.openTries = 0
 	return true
+}
+
+// retry drops the wait after an error of the main system. What the portal asked to wait for stays.
+func (r *runner) retry() {
+	r.readAt, r.readTries = time.Time{}, 0
+	if r.unseen {
+		r.openAt, r.openTries = time.Time{}, 0
+	}
 }
 
 // send delivers the next batch beside the owner, which reads on meanwhile.
@@ -241,6 +260,8 @@ func (r *runner) receive(ctx context.Context, hurry bool) {
 		case t := <-r.told:
 			r.answered(ctx, t)
 		case <-r.c.verifier.nudge:
+		case <-r.c.retry:
+			r.retry()
 		}
 	}
 }

@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lessor.dk/portalsync/agent/capture"
@@ -34,4 +35,42 @@ func TestAnUpgradeIsToldSinceItsBeginAndWaitedFor(t *testing.T) {
 			t.Errorf("status = %+v", s)
 		}
 	})
+}
+
+func TestWhoeverEndedAnUpgradeNeedNotWait(t *testing.T) {
+	tests := map[string]struct{ before time.Duration }{
+		"a stream that is open reads on":             {time.Minute},
+		"a stream that never was is opened and read": {0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, "department", "employee")
+				b.src.put("employee", "Aase", "E1")
+				b.c = capture.New(b.src, b.to, capture.Config{Tenant: tenant, Stream: stream})
+				upgrade := func(err error) {
+					b.src.mu.Lock()
+					defer b.src.mu.Unlock()
+					b.src.err = err
+				}
+				if tt.before == 0 {
+					upgrade(&source.UpgradeError{Begun: time.Now()})
+				}
+				stop := b.running()
+				defer stop()
+				b.pass(tt.before)
+				upgrade(&source.UpgradeError{Begun: time.Now()})
+				b.pass(3 * time.Hour)
+				upgrade(nil)
+				b.src.put("employee", "Birgit", "E2")
+				b.c.Retry()
+				b.c.Retry() // said twice is said once
+				b.pass(3 * time.Second)
+				b.equal()
+				if s := b.c.Status(); s.State != "following" || s.Code != "" {
+					t.Errorf("status = %+v", s)
+				}
+			})
+		})
+	}
 }

@@ -86,7 +86,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		}
 		return s
 	}
-	g.Go(func() error { return d.tell(ctx, status, follow.Verify, src.LookForUpgrade) })
+	g.Go(func() error { return d.tell(ctx, status, follow.Verify, src.LookForUpgrade, follow.Retry) })
 	g.Go(func() error { return d.attend(ctx, managerOf(os.Getenv), status) })
 	err = g.Wait()
 	d.log.InfoContext(context.WithoutCancel(ctx), "agent stopped")

@@ -58,7 +58,7 @@ func (d *Daemon) status(id *keystore.Identity, captured protocol.AgentStatus, in
 
 // tell answers on the status socket until ctx ends. A socket that cannot be made is logged and the
 // agent goes on: nobody loses data because nobody can ask.
-func (d *Daemon) tell(ctx context.Context, status func() Status, verify verifyFunc, look lookFunc) error {
+func (d *Daemon) tell(ctx context.Context, status func() Status, verify verifyFunc, look lookFunc, goOn func()) error {
 	ln, err := d.listen(ctx)
 	if err != nil {
 		d.log.WarnContext(ctx, "status cannot be asked for", "err", err)
@@ -72,7 +72,7 @@ func (d *Daemon) tell(ctx context.Context, status func() Status, verify verifyFu
 		}
 	})
 	mux.HandleFunc("POST /verify", d.serveVerify(verify))
-	mux.HandleFunc("POST /upgrade", d.serveUpgrade(look))
+	mux.HandleFunc("POST /upgrade", d.serveUpgrade(look, goOn))
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() }) // Serve tells the same
 	defer stop()

@@ -18,13 +18,16 @@ type upgradeNews struct {
 	Error string    `json:"error,omitempty"`
 }
 
-// serveUpgrade answers POST /upgrade once the agent has looked, and so paused or gone on.
-func (d *Daemon) serveUpgrade(look lookFunc) http.HandlerFunc {
+// serveUpgrade answers POST /upgrade once the agent has looked, and so paused or gone on. With none open, goOn ends the
+// wait for the next try.
+func (d *Daemon) serveUpgrade(look lookFunc, goOn func()) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var news upgradeNews
 		begun, err := look(r.Context())
 		if news.Begun = begun; err != nil {
 			news.Error = err.Error()
+		} else if begun.IsZero() {
+			goOn()
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(news); err != nil {

@@ -8,12 +8,13 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // lookedAt serves a look for an upgrade on a socket.
-func lookedAt(t *testing.T, look lookFunc) (socket string) {
+func lookedAt(t *testing.T, look lookFunc, goOn func()) (socket string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "s.sock")
 	ln, err := new(net.ListenConfig).Listen(t.Context(), "unix", socket)
@@ -22,7 +23,7 @@ func lookedAt(t *testing.T, look lookFunc) (socket string) {
 	}
 	d := &Daemon{log: slog.New(slog.DiscardHandler)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /upgrade", d.serveUpgrade(look))
+	mux.HandleFunc("POST /upgrade", d.serveUpgrade(look, goOn))
 	srv := &http.Server{Handler: mux}
 	go func() { _ = srv.Serve(ln) }()
 	t.Cleanup(func() { _ = srv.Close() })
@@ -43,10 +44,14 @@ func TestTheAgentIsAskedToLookForAnUpgrade(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			socket := lookedAt(t, func(context.Context) (time.Time, error) { return tt.begun, tt.err })
+			var wentOn atomic.Bool
+			socket := lookedAt(t, func(context.Context) (time.Time, error) { return tt.begun, tt.err }, func() { wentOn.Store(true) })
 			begun, err := AskUpgrade(t.Context(), socket)
 			if !begun.Equal(tt.begun) || (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("AskUpgrade = %s, %v, want %s, %q", begun, err, tt.begun, tt.want)
+			}
+			if none := tt.begun.IsZero() && tt.err == nil; wentOn.Load() != none {
+				t.Errorf("it goes on at once: %t, want %t", wentOn.Load(), none)
 			}
 		})
 	}
