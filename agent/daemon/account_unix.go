@@ -32,6 +32,8 @@ func admit(ctx context.Context, account, program string, cfg *config.Config) err
 		{"read the plan", "-r", cfg.Plan},
 		{"read extra_ca", "-r", cfg.ExtraCA},
 		{"read main_system.password_file", "-r", cfg.MainSystem.PasswordFile},
+		{"read main_system.entra.secret_file", "-r", cfg.MainSystem.Entra.SecretFile},
+		{"read main_system.entra.certificate_file", "-r", cfg.MainSystem.Entra.CertificateFile},
 		{"read the main system", "-r", cfg.MainSystem.SQLite},
 		{"write to the state directory", "-w", cfg.State},
 	} {

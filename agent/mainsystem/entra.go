@@ -18,7 +18,7 @@ func settings(cfg *config.Config) (sqlserver.Config, error) {
 	}
 	own := entra.Config{Tenant: e.Tenant, Client: e.Client, SecretFile: e.SecretFile, CertificateFile: e.CertificateFile,
 		ManagedIdentity: e.ManagedIdentity, Authority: e.Authority, Scope: e.Scope}
-	if !e.ManagedIdentity { // which is asked on the machine itself, past every proxy
+	if !e.ManagedIdentity { // which is asked on the machine itself, not through the agent's proxy
 		way, err := entra.Transport(cfg.Proxy, cfg.ExtraCA)
 		if err != nil {
 			return c, fmt.Errorf("%s: %w", cfg.File, err)

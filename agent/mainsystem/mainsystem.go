@@ -3,7 +3,6 @@ package mainsystem
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"lessor.dk/portalsync/agent/config"
@@ -15,17 +14,16 @@ import (
 
 // System is an open main system: rows are read from it, and reports written into it.
 type System struct {
-	plan.Live
+	Live
 	upgrade announced
 }
 
-// deliverer is a main system that takes reports.
-type deliverer interface {
+// Live is a main system of one make.
+type Live interface {
+	plan.Live
+	// Deliver writes a report. See inbox.MainSystem.
 	Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, error)
 }
-
-// errNoInbox reports a main system that takes no reports. They wait in the portal.
-var errNoInbox = errors.New("this make of main system takes no reports yet")
 
 // Open opens the main system of the settings through a plan.
 func Open(cfg *config.Config, p *plan.Plan) (*System, error) {

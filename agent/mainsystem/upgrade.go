@@ -72,8 +72,5 @@ func (s *System) Deliver(ctx context.Context, r protocol.Report) (protocol.Ack, 
 	if err := s.paused(ctx); err != nil {
 		return protocol.Ack{}, err
 	}
-	if d, ok := s.Live.(deliverer); ok {
-		return d.Deliver(ctx, r)
-	}
-	return protocol.Ack{}, errNoInbox
+	return s.Live.Deliver(ctx, r)
 }
